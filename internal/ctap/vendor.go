@@ -1,0 +1,98 @@
+package ctap
+
+import "fmt"
+
+// Ours: commands of the socket for what CTAP has no word for. They need no PIN
+// and speak only of the caller's own store. The range 0x50–0xBF is outside the
+// vendor codes that prototypes of CTAP 2.1 claimed (0x40, 0x41).
+const (
+	CommandList      Command = 0x50
+	CommandStatus    Command = 0x51
+	CommandSetup     Command = 0x52
+	CommandReconnect Command = 0x53
+)
+
+// firstVendor and lastVendor bound the codes Serve hands to Vendor.
+const (
+	firstVendor Command = 0x50
+	lastVendor  Command = 0xBF
+)
+
+// ListRequest asks for a page of the caller's passkeys, oldest first.
+type ListRequest struct {
+	Offset uint `cbor:"1,keyasint,omitempty"`
+	Limit  uint `cbor:"2,keyasint,omitempty"`
+}
+
+// ListResponse is a page; Total counts all passkeys of the store.
+type ListResponse struct {
+	Total    uint      `cbor:"1,keyasint"`
+	Passkeys []Passkey `cbor:"2,keyasint,omitempty"`
+}
+
+// Passkey is what listings show of one credential. Created and LastUsed are Unix
+// seconds; LastUsed is 0 for never.
+type Passkey struct {
+	CredentialID []byte `cbor:"1,keyasint"`
+	RPID         string `cbor:"2,keyasint"`
+	RPName       string `cbor:"3,keyasint,omitempty"`
+	User         User   `cbor:"4,keyasint"`
+	Created      int64  `cbor:"5,keyasint"`
+	LastUsed     int64  `cbor:"6,keyasint,omitempty"`
+	Uses         uint64 `cbor:"7,keyasint,omitempty"`
+	SignCount    uint32 `cbor:"8,keyasint,omitempty"`
+	Discoverable bool   `cbor:"9,keyasint,omitempty"`
+	CredProtect  uint   `cbor:"10,keyasint,omitempty"`
+	// PINBound: the hardware itself refuses to sign without the PIN. Otherwise
+	// only this program's word stands between presence and a signature.
+	PINBound       bool     `cbor:"11,keyasint,omitempty"`
+	HMACSecret     bool     `cbor:"12,keyasint,omitempty"`
+	Algorithm      int64    `cbor:"13,keyasint"`
+	AAGUID         [16]byte `cbor:"14,keyasint"`
+	BackupEligible bool     `cbor:"15,keyasint,omitempty"`
+	BackedUp       bool     `cbor:"16,keyasint,omitempty"`
+}
+
+// StatusResponse is the state of the caller's authenticator.
+type StatusResponse struct {
+	Version    string `cbor:"1,keyasint"`
+	SetUp      bool   `cbor:"2,keyasint"`
+	PINSet     bool   `cbor:"3,keyasint,omitempty"`
+	PINRetries uint   `cbor:"4,keyasint,omitempty"`
+	Passkeys   uint   `cbor:"5,keyasint,omitempty"`
+	AlwaysUV   bool   `cbor:"6,keyasint,omitempty"`
+	Hardware   string `cbor:"7,keyasint,omitempty"` // maker and firmware, for people
+	// Problem is why the authenticator cannot work now, if it cannot.
+	Problem *Problem `cbor:"8,keyasint,omitempty"`
+	// Reinsert: three wrong PINs in a row; `reconnect` gives the rest back.
+	Reinsert bool `cbor:"9,keyasint,omitempty"`
+}
+
+// Problem is an error for a person: what happened, then what to do. It answers
+// a vendor command in full; every other command sends its Status alone.
+type Problem struct {
+	What   string `cbor:"1,keyasint"`
+	Hint   string `cbor:"2,keyasint,omitempty"`
+	Status Status `cbor:"-"`
+	Cause  error  `cbor:"-"` // for the local log; never sent
+}
+
+// Error says what happened, without the hint.
+func (p *Problem) Error() string {
+	if p.Cause != nil {
+		return fmt.Sprintf("%s: %v", p.What, p.Cause)
+	}
+	return p.What
+}
+
+// Unwrap gives the cause and, when one was set, the status.
+func (p *Problem) Unwrap() []error {
+	var errs []error
+	if p.Status != StatusOK {
+		errs = append(errs, p.Status)
+	}
+	if p.Cause != nil {
+		errs = append(errs, p.Cause)
+	}
+	return errs
+}
