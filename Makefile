@@ -1,0 +1,97 @@
+# LocalPasskey: everything a person or CI runs. `make` alone lists the targets.
+
+SHELL       := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+
+PREFIX  ?= /usr/local
+DESTDIR ?=
+# A tag, or the commit it was built from; a source archive has neither.
+VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+# How long each fuzz target runs: empty for not at all in `make test`.
+FUZZ ?=
+# RACE=1: tests run under the race detector, which needs a C compiler.
+RACE ?=
+# Which fuzz targets: a regular expression on package.FuzzName.
+PATTERN ?=
+# What `make bench` hands to the benchmark program.
+BENCH ?=
+
+# No C in any program, and the same bytes from a clone and from a source archive.
+export CGO_ENABLED := 0
+GOBUILD := go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
+TOOL    := go tool -modfile=tools/go.mod
+PROGRAMS = $(notdir $(wildcard cmd/*))
+# The demo brings a relying party and starts a software TPM: never installed.
+INSTALLED = $(filter-out localpasskey-demo,$(PROGRAMS))
+
+.PHONY: help demo test e2e lint bench campaign build install clean go-version
+
+help: ## list the targets
+	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
+
+demo: go-version ## see the whole job once, with a software TPM in place of hardware
+	@scripts/deps.sh demo
+	@$(MAKE) --no-print-directory build
+	@bin/localpasskey-demo
+
+test: go-version ## vet for Linux and macOS, all tests; FUZZ=5s adds each fuzz target for 5 s; RACE=1
+	@scripts/deps.sh $(if $(RACE),race,test)
+	go vet -tags e2e ./...
+	GOOS=darwin GOARCH=arm64 go vet ./...
+	GOOS=darwin GOARCH=amd64 go vet ./...
+	$(if $(RACE),CGO_ENABLED=1) go test $(if $(RACE),-race) ./...
+	$(if $(FUZZ),scripts/fuzz.sh $(FUZZ))
+
+e2e: go-version ## the end-to-end tests: real programs, real clients, a software TPM
+	@scripts/deps.sh e2e
+	scripts/e2e.sh
+
+lint: go-version ## golangci-lint, gofumpt, dead code, shell scripts
+	@scripts/deps.sh lint
+	$(TOOL) golangci-lint run --allow-parallel-runners ./...
+	@unformatted=$$($(TOOL) gofumpt -l .); \
+	if [ -n "$$unformatted" ]; then \
+	  echo "not formatted as gofumpt does:"; echo "$$unformatted"; \
+	  echo "hint: $(TOOL) gofumpt -w ."; exit 1; \
+	fi
+	scripts/deadcode.sh
+	shellcheck scripts/*.sh .ci/run
+
+bench: go-version ## measure; BENCH='-h' lists what can be measured
+	@scripts/deps.sh test
+	go run ./test/bench $(BENCH)
+
+campaign: go-version ## fuzz for long, by hand: FUZZ=2m for each target, PATTERN=regexp for some
+	scripts/fuzz.sh $(or $(FUZZ),2m) '$(PATTERN)'
+
+build: go-version ## build every program into bin/; needs no root and no C compiler
+	@mkdir -p bin
+	@for program in $(PROGRAMS); do \
+	  echo "bin/$$program"; \
+	  $(GOBUILD) -o "bin/$$program" "./cmd/$$program"; \
+	done
+
+# Takes what `make build` left, so that root compiles nothing.
+install: ## install the programs below DESTDIR and PREFIX (/usr/local), never the demo
+	@for program in $(INSTALLED); do \
+	  if [ ! -x "bin/$$program" ]; then \
+	    echo "install: bin/$$program is not built"; echo "hint: make build"; exit 1; \
+	  fi; \
+	done
+	install -d "$(DESTDIR)$(PREFIX)/bin"
+	@for program in $(INSTALLED); do \
+	  echo "$(DESTDIR)$(PREFIX)/bin/$$program"; \
+	  install -m 0755 "bin/$$program" "$(DESTDIR)$(PREFIX)/bin/$$program"; \
+	done
+
+clean: ## remove what was built
+	rm -rf bin dist
+
+go-version:
+	@version=$$(go env GOVERSION 2>/dev/null || echo none); \
+	case "$$version" in \
+	  go1.2[6-9]*|go1.[3-9][0-9]*|go[2-9]*|devel*) ;; \
+	  *) echo "LocalPasskey is built with Go 1.26 or newer; here: $$version"; \
+	     echo "hint: https://go.dev/doc/install"; exit 1 ;; \
+	esac

@@ -1,0 +1,71 @@
+#!/usr/bin/env bash
+# Runs every fuzz target of the module for a while each, two at a time.
+#
+#   scripts/fuzz.sh DURATION [PATTERN]     5s, 2m …; PATTERN: regexp on "package.FuzzName"
+#
+# Each package is built once with instrumentation and its targets are run from
+# that binary, which costs a fraction of `go test -fuzz` per target. A failing
+# input is written to the package's testdata/fuzz, where `go test` replays it.
+set -euo pipefail
+
+duration=${1:?usage: scripts/fuzz.sh DURATION [PATTERN]}
+pattern=${2:-.}
+export CGO_ENABLED=0
+corpus=$(go env GOCACHE)/fuzz
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+
+# Packages that declare a target, "import-path<TAB>directory" each.
+packages() {
+  go list -f '{{.ImportPath}}{{"\t"}}{{.Dir}}' ./... | while IFS=$'\t' read -r path dir; do
+    if grep -qs '^func Fuzz' "$dir"/*_test.go; then
+      printf '%s\t%s\n' "$path" "$dir"
+    fi
+  done
+}
+
+# Builds one package's targets and prints "binary directory import-path target" lines.
+targets() {
+  local path=$1 dir=$2 binary name
+  binary=$work/${path//\//_}.test
+  go test -c -fuzz=. -o "$binary" "$path"
+  (cd "$dir" && "$binary" -test.list '^Fuzz') | while read -r name; do
+    if [[ "$path.$name" =~ $pattern ]]; then
+      echo "$binary $dir $path $name"
+    fi
+  done
+}
+
+# -parallel=1: two processes of one worker each use two cores, and no more.
+# Making a found input smaller is worth time only when it fails.
+cat >"$work/one" <<'ONE'
+#!/usr/bin/env bash
+set -uo pipefail
+read -r binary dir path name <<<"$1"
+log=$(mktemp "$WORK/log.XXXXXX")
+cd "$dir" || exit 1
+if "$binary" -test.run='^$' -test.fuzz="^$name\$" -test.fuzztime="$DURATION" \
+  -test.fuzzcachedir="$CORPUS/$path" -test.fuzzminimizetime=5s -test.parallel=1 >"$log" 2>&1; then
+  printf 'ok    %-60s %s\n' "${path##*/}.$name" "$(grep '^fuzz: elapsed' "$log" | tail -1 | cut -d, -f2-)"
+  exit 0
+fi
+printf 'FAIL  %s.%s\n' "$path" "$name"
+cat "$log"
+exit 1
+ONE
+chmod +x "$work/one"
+
+packages >"$work/packages"
+: >"$work/targets"
+while IFS=$'\t' read -r path dir; do
+  targets "$path" "$dir" >>"$work/targets"
+done <"$work/packages"
+count=$(wc -l <"$work/targets")
+if [ "$count" -eq 0 ]; then
+  echo "fuzz: no target matches" >&2
+  exit 1
+fi
+
+echo "fuzz: $count targets, $duration each, two at a time"
+export WORK=$work DURATION=$duration CORPUS=$corpus
+tr '\n' '\0' <"$work/targets" | xargs -0 -P 2 -n 1 "$work/one"
