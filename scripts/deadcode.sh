@@ -29,7 +29,8 @@ files() {
     sed "s|^$PWD/||"
 }
 
-# dead NAME FLAGS PATTERN prints what is dead wherever it is compiled.
+# dead NAME FLAGS PATTERN writes what is dead wherever it is compiled to NAME.found.
+# Called as a statement: in $(…) a failing step would not stop the script.
 dead() {
   local name=$1 os
   shift
@@ -44,22 +45,22 @@ dead() {
     FNR == NR { compiled[$1]++; next }
     { dead[$0]++ }
     END { for (line in dead) { split(line, at, ":"); if (dead[line] >= compiled[at[1]]) print line } }
-  ' "$work/$name.files" "$work/$name.dead" | sort
+  ' "$work/$name.files" "$work/$name.dead" | sort >"$work/$name.found"
 }
 
 status=0
 report() {
-  if [ -n "$2" ]; then
-    echo "deadcode: $1"
-    echo "$2"
+  if [ -s "$work/$1.found" ]; then
+    echo "deadcode: $2"
+    cat "$work/$1.found"
     status=1
   fi
 }
 
 if compgen -G 'cmd/*/main.go' >/dev/null; then
-  found=$(dead programs ./cmd/...)
-  report "linked into a program, reached by none:" "$found"
+  dead programs ./cmd/...
+  report programs "linked into a program, reached by none:"
 fi
-found=$(dead everything -test -tags e2e ./...)
-report "reached by no program and no test:" "$found"
+dead everything -test -tags e2e ./...
+report everything "reached by no program and no test:"
 exit $status
