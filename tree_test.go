@@ -120,8 +120,8 @@ func checkDependencies(d dependencies) []string {
 	row := regexp.MustCompile("^\\| `([^`]+)` \\|(.*)\\|$")
 	for line := range strings.Lines(d.paper) {
 		line = strings.TrimSpace(line)
-		if strings.HasPrefix(line, "## ") {
-			section = strings.TrimPrefix(line, "## ")
+		if title, ok := strings.CutPrefix(line, "## "); ok {
+			section = title
 		}
 		m := row.FindStringSubmatch(line)
 		if m == nil {
@@ -135,7 +135,7 @@ func checkDependencies(d dependencies) []string {
 		if !slices.Contains(known, m[1]) {
 			wrong = append(wrong, "DEPENDENCIES.md: "+m[1]+" is not required any more; hint: remove its line")
 		}
-		for _, cell := range strings.Split(m[2], "|") {
+		for cell := range strings.SplitSeq(m[2], "|") {
 			if strings.TrimSpace(cell) == "" {
 				wrong = append(wrong, "DEPENDENCIES.md: "+m[1]+" has an empty cell")
 			}
