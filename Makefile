@@ -49,7 +49,11 @@ e2e: go-version ## the end-to-end tests: real programs, real clients, a software
 
 lint: go-version ## golangci-lint, gofumpt, dead code, shell scripts
 	@scripts/deps.sh lint
-	$(TOOL) golangci-lint run --allow-parallel-runners ./...
+	@linter=$$($(TOOL) -n golangci-lint); \
+	for os in linux darwin; do \
+	  echo "GOOS=$$os golangci-lint run ./..."; \
+	  GOOS=$$os "$$linter" run --allow-parallel-runners ./...; \
+	done
 	@unformatted=$$($(TOOL) gofumpt -l .); \
 	if [ -n "$$unformatted" ]; then \
 	  echo "not formatted as gofumpt does:"; echo "$$unformatted"; \
