@@ -32,6 +32,7 @@ missing() {
 [ $# -ge 1 ] || usage
 wanted=$(needs "$1") || usage
 packages=$(missing <<<"$wanted")
+packages=${packages% }
 [ -n "$packages" ] || exit 0
 
 if ! command -v apt-get >/dev/null; then
