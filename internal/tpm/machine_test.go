@@ -1,0 +1,169 @@
+package tpm
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"testing"
+
+	"github.com/google/go-tpm/tpm2"
+
+	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/keystest"
+	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/swtpm"
+)
+
+// memory is a ledger that remembers what it was given, and in which order.
+type memory struct {
+	mu    sync.Mutex
+	saved [][]byte
+	fail  error // of the next Save
+}
+
+func (m *memory) Load() ([]byte, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if len(m.saved) == 0 {
+		return nil, nil
+	}
+	return bytes.Clone(m.saved[len(m.saved)-1]), nil
+}
+
+func (m *memory) Save(b []byte) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.fail != nil {
+		return m.fail
+	}
+	m.saved = append(m.saved, bytes.Clone(b))
+	return nil
+}
+
+func startTPM(t testing.TB) *swtpm.TPM {
+	t.Helper()
+	chip, err := swtpm.Start(context.Background(), t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := chip.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return chip
+}
+
+func setUp(t testing.TB) (*Machine, *swtpm.TPM, *memory) {
+	t.Helper()
+	chip, ledger := startTPM(t), new(memory)
+	m, err := SetUp(t.Context(), chip.Opener(), ledger)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return m, chip, ledger
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func must1[T any](t testing.TB) func(v T, err error) T {
+	return func(v T, err error) T {
+		t.Helper()
+		must(t, err)
+		return v
+	}
+}
+
+// indices lists the NV indices of our range.
+func indices(t testing.TB, chip *swtpm.TPM) []tpm2.TPMHandle {
+	t.Helper()
+	return slices.DeleteFunc(handles(t, chip, firstIndex), func(h tpm2.TPMHandle) bool { return h > lastIndex })
+}
+
+// handles lists handles of one type from the given one on.
+func handles(t testing.TB, chip *swtpm.TPM, from tpm2.TPMHandle) []tpm2.TPMHandle {
+	t.Helper()
+	conn := must1[Conn](t)(chip.Opener()(context.Background())) // Clean-up has no t.Context.
+	defer conn.Close()
+	rsp := must1[*tpm2.GetCapabilityResponse](t)(tpm2.GetCapability{
+		Capability: tpm2.TPMCapHandles, Property: uint32(from), PropertyCount: 64,
+	}.Execute(conn))
+	list, err := rsp.CapabilityData.Data.Handles()
+	must(t, err)
+	return slices.DeleteFunc(list.Handle, func(h tpm2.TPMHandle) bool { return h>>24 != from>>24 })
+}
+
+// clean checks that no object and no session is left in the chip, and that the
+// indices are those given.
+func clean(t testing.TB, chip *swtpm.TPM, want ...tpm2.TPMHandle) {
+	t.Helper()
+	for _, from := range []tpm2.TPMHandle{0x02000000, 0x03000000, 0x80000000} {
+		if left := handles(t, chip, from); len(left) != 0 {
+			t.Errorf("left in the TPM: %x", left)
+		}
+	}
+	if left := indices(t, chip); !slices.Equal(left, want) {
+		t.Errorf("indices %x, want %x", left, want)
+	}
+}
+
+func problem(t testing.TB, err error) *ctap.Problem {
+	t.Helper()
+	var p *ctap.Problem
+	if !errors.As(err, &p) {
+		t.Fatalf("got %v, want a *ctap.Problem", err)
+	}
+	if p.What == "" || p.Hint == "" {
+		t.Errorf("a problem without words or hint: %+v", p)
+	}
+	return p
+}
+
+func TestContract(t *testing.T) {
+	keystest.Run(t, func(t *testing.T) keystest.Hardware {
+		m, chip, _ := setUp(t)
+		t.Cleanup(func() { clean(t, chip, firstIndex) })
+		return keystest.Hardware{Keys: m, PIN: m, Attempts: attempts}
+	})
+}
+
+func signWith(t testing.TB, m *Machine, key *authenticator.Key, g authenticator.Grant) error {
+	t.Helper()
+	p, err := m.Prepare(t.Context(), key, g)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	_, err = p.Sign(t.Context(), [32]byte{1})
+	return err
+}
+
+func TestOpenTakesUp(t *testing.T) {
+	m, chip, ledger := setUp(t)
+	must(t, m.Change(t.Context(), secret.Bytes{}, keystest.Hash("1234")))
+	spec := authenticator.KeySpec{Kind: authenticator.SigningKey, Binding: authenticator.PINBound, RPIDHash: [32]byte{1}}
+	key := must1[*authenticator.Key](t)(m.Create(t.Context(), spec))
+	must(t, chip.Restart(t.Context()))
+
+	again, err := Open(t.Context(), chip.Opener(), ledger)
+	must(t, err)
+	if again.Generation() != m.Generation() || !again.MetadataKey().Equal(m.MetadataKey()) || !again.IsSet() {
+		t.Error("another generation, key or PIN state after a restart")
+	}
+	g, err := again.Verify(t.Context(), keystest.Hash("1234"), &spec.RPIDHash)
+	must(t, err)
+	must(t, signWith(t, again, key, g))
+	clean(t, chip, firstIndex)
+
+	if _, err := SetUp(t.Context(), chip.Opener(), ledger); problem(t, err).Hint == "" {
+		t.Error("set up twice")
+	}
+}
