@@ -1,0 +1,234 @@
+package prompt
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"strconv"
+	"strings"
+
+	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+)
+
+var (
+	_ authenticator.User = (*Terminal)(nil)
+	_ authenticator.User = Nobody{}
+)
+
+// Nobody stands where no person can be asked. It refuses everything.
+type Nobody struct{ Log *slog.Logger }
+
+// Approve refuses with ctap.OperationDenied.
+func (n Nobody) Approve(ctx context.Context, ask authenticator.Ask) (authenticator.Approval, error) {
+	n.Log.WarnContext(ctx, "refused: there is no terminal to ask at", "operation", ask.Operation)
+	return authenticator.Approval{}, ctap.OperationDenied
+}
+
+// Approve asks the person. See consent.User for what it promises.
+func (t *Terminal) Approve(ctx context.Context, ask authenticator.Ask) (approval authenticator.Approval, err error) {
+	err = t.open(ctx, func(q *asking) error {
+		question, ok := describe(ask)
+		if !ok {
+			return ctap.OperationDenied // nothing is approved that cannot be said
+		}
+		q.print("\a\n%s", question)
+		approval, err = q.consent(ctx, ask)
+		q.print("%s\n", outcome(err))
+		return err
+	})
+	if isRefusal(err) {
+		err = errors.Join(ctap.OperationDenied, err)
+	}
+	if err != nil {
+		return authenticator.Approval{}, err
+	}
+	return approval, nil
+}
+
+// isRefusal tells answers that are none.
+func isRefusal(err error) bool {
+	return errors.Is(err, ErrNoAnswer) || errors.Is(err, ErrTooLong) || errors.Is(err, ErrBackground)
+}
+
+// consent collects all that the question wants.
+func (q *asking) consent(ctx context.Context, ask authenticator.Ask) (approval authenticator.Approval, err error) {
+	if len(ask.Accounts) > 1 {
+		if approval.Account, err = q.choose(ctx, len(ask.Accounts)); err != nil {
+			return approval, err
+		}
+	}
+	switch {
+	case ask.Operation == authenticator.OperationReset:
+		err = q.exactly(ctx, "reset", "Type reset to destroy them for ever; anything else refuses: ")
+	case ask.Verify == nil:
+		err = q.exactly(ctx, "yes", "Type yes to allow it; anything else refuses: ")
+	}
+	if err == nil && ask.Verify != nil {
+		err = q.verify(ctx, ask)
+	}
+	return approval, err
+}
+
+func (q *asking) choose(ctx context.Context, accounts int) (int, error) {
+	answer, err := q.line(ctx, fmt.Sprintf("Which account? 1–%d; anything else refuses: ", accounts))
+	if err != nil {
+		return 0, err
+	}
+	n, err := strconv.Atoi(answer)
+	if err != nil || n < 1 || n > accounts {
+		return 0, ctap.OperationDenied
+	}
+	return n - 1, nil
+}
+
+func (q *asking) exactly(ctx context.Context, word, question string) error {
+	answer, err := q.line(ctx, question)
+	if err == nil && answer != word {
+		err = ctap.OperationDenied
+	}
+	return err
+}
+
+// verify collects the PIN until it is right. Typing it is the yes.
+func (q *asking) verify(ctx context.Context, ask authenticator.Ask) error {
+	tries := ask.Retries
+	for {
+		pin, err := q.secret(ctx, fmt.Sprintf("PIN to allow it, %s left; nothing refuses: ", Tries(tries)))
+		if err != nil {
+			return err
+		}
+		if pin.IsZero() {
+			return ctap.OperationDenied
+		}
+		err = ask.Verify(ctx, pin)
+		pin.Wipe()
+		wrong, again := errors.AsType[*authenticator.WrongPIN](err)
+		if !again || wrong.Retries == 0 {
+			return err
+		}
+		tries = wrong.Retries
+		q.print("Wrong PIN.\n")
+	}
+}
+
+// Tries says how many tries there are.
+func Tries(n int) string {
+	if n == 1 {
+		return "1 try"
+	}
+	return fmt.Sprintf("%d tries", n)
+}
+
+// outcome is the last line of a question.
+func outcome(err error) string {
+	switch {
+	case err == nil:
+		return "Allowed."
+	case errors.Is(err, ctap.OperationDenied), isRefusal(err):
+		return "Refused."
+	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
+		return "Withdrawn."
+	case errors.Is(err, ctap.UVBlocked), errors.Is(err, ctap.PINBlocked):
+		return "Wrong PIN, and no tries left for now: see `localpasskey status`."
+	default:
+		return "It did not work."
+	}
+}
+
+// describe says what is asked, for whom, and by whom. ok is false for what it has
+// no words for.
+func describe(ask authenticator.Ask) (question string, ok bool) {
+	var b strings.Builder
+	service := Service(ask.RP.ID)
+	switch ask.Operation {
+	case authenticator.OperationRegister:
+		fmt.Fprintf(&b, "Create a passkey for %s\n", service)
+	case authenticator.OperationSignIn:
+		fmt.Fprintf(&b, "Sign in to %s\n", service)
+	case authenticator.OperationExists:
+		fmt.Fprintf(&b, "%s asks whether this machine has a passkey for the account already.\n"+
+			"It has. Allowing it tells the site so; nothing is signed.\n", service)
+	case authenticator.OperationSelect:
+		b.WriteString("A program asks whether this is the authenticator you mean. Nothing is signed.\n")
+	case authenticator.OperationPIN:
+		describeVerification(&b, ask)
+	case authenticator.OperationReset:
+		describeReset(&b, ask)
+	default:
+		return "", false
+	}
+	if name := Legible(ask.RP.Name, maxName); name != "" && name != service {
+		field(&b, "which calls itself", name)
+	}
+	describeAccounts(&b, ask.Accounts)
+	if programs := programs(ask.Caller); programs != "" {
+		field(&b, "asked by (a hint, programs can lie)", programs)
+	}
+	return b.String(), true
+}
+
+func field(b *strings.Builder, name, value string) {
+	fmt.Fprintf(b, "  %s: %s\n", name, value)
+}
+
+func describeVerification(b *strings.Builder, ask authenticator.Ask) {
+	if ask.RP.ID != "" {
+		fmt.Fprintf(b, "A program wants to use a passkey for %s\n", Service(ask.RP.ID))
+		return
+	}
+	b.WriteString("A program wants to look through and change all your passkeys\n")
+}
+
+func describeReset(b *strings.Builder, ask authenticator.Ask) {
+	if ask.Lost == 0 {
+		b.WriteString("Reset: start over, without the PIN. There are no passkeys to lose.\n")
+		return
+	}
+	fmt.Fprintf(b, "Reset: DESTROY all passkeys of this authenticator, %d in number, and the PIN.\n"+
+		"Nobody can bring them back. Lost are:\n", ask.Lost)
+	for _, loss := range ask.Losses {
+		fmt.Fprintf(b, "  - %s\n", Legible(loss, maxService+maxName))
+	}
+	if more := ask.Lost - len(ask.Losses); more > 0 {
+		fmt.Fprintf(b, "  and %d more\n", more)
+	}
+}
+
+func describeAccounts(b *strings.Builder, accounts []ctap.User) {
+	switch len(accounts) {
+	case 0:
+	case 1:
+		field(b, "account", Account(accounts[0]))
+	default:
+		b.WriteString("  accounts, the newest first:\n")
+		for i, user := range accounts {
+			fmt.Fprintf(b, "    %d  %s\n", i+1, Account(user))
+		}
+	}
+}
+
+// Account names an account by the words its site has for it, made legible.
+func Account(user ctap.User) string {
+	name, display := Legible(user.Name, maxName), Legible(user.DisplayName, maxName)
+	switch {
+	case name == "" && display == "":
+		return "(no name)"
+	case name == "":
+		return display
+	case display == "" || display == name:
+		return name
+	default:
+		return name + " (" + display + ")"
+	}
+}
+
+// programs is the chain of programs that asks, nearest first.
+func programs(c ctap.Caller) string {
+	names := make([]string, 0, len(c.Programs))
+	for _, p := range c.Programs {
+		names = append(names, Legible(p, maxName))
+	}
+	return strings.Join(names, " ← ")
+}
