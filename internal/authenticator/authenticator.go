@@ -1,0 +1,137 @@
+package authenticator
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/consent"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/webauthn"
+)
+
+// TPMAAGUID names the model "LocalPasskey with a TPM 2.0" to relying parties: a
+// random UUID, fixed for good.
+func TPMAAGUID() webauthn.AAGUID {
+	return webauthn.AAGUID{
+		0x8f, 0x3a, 0x5c, 0xe1, 0x2b, 0x90, 0x4d, 0x67,
+		0xa4, 0x1e, 0x7d, 0x05, 0xc2, 0x96, 0xf8, 0x3b,
+	}
+}
+
+// Config is what an Authenticator is made of. All but BuiltInUV is required.
+type Config struct {
+	Keys   Keys
+	PIN    PIN
+	Store  Store
+	User   User
+	Eraser Eraser
+	// BuiltInUV tells whether User can be asked for the PIN right now; nil for
+	// an authenticator without user verification of its own.
+	BuiltInUV func() bool
+	AAGUID    webauthn.AAGUID
+	Log       *slog.Logger
+}
+
+// Authenticator is one person's authenticator on one machine, shared by all
+// doors.
+type Authenticator struct {
+	keys   Keys
+	pin    PIN
+	store  Store
+	eraser Eraser
+	aaguid webauthn.AAGUID
+	log    *slog.Logger
+	gate   *consent.Gate
+}
+
+// New makes an authenticator, powered on.
+func New(c Config) (*Authenticator, error) {
+	gate, err := consent.New(consent.Config{PIN: c.PIN, User: c.User, Settings: c.Store, BuiltInUV: c.BuiltInUV})
+	if err != nil {
+		return nil, err
+	}
+	return &Authenticator{
+		keys: c.Keys, pin: c.PIN, store: c.Store, eraser: c.Eraser,
+		aaguid: c.AAGUID, log: c.Log, gate: gate,
+	}, nil
+}
+
+// PowerCycle does what pulling and reinserting a security key does: see
+// consent.Gate.
+func (a *Authenticator) PowerCycle() error { return a.gate.PowerCycle() }
+
+// Reinsert tells whether PINs are refused until a PowerCycle.
+func (a *Authenticator) Reinsert() bool { return a.gate.Reinsert() }
+
+// Channel is one channel of one door: a ctap.Authenticator.
+type Channel struct {
+	a    *Authenticator
+	door ctap.Door
+	// pending is what the command before left for its "next" command; any other
+	// command discards it (CTAP 2.3 §6, stateful commands).
+	pending any
+}
+
+var _ ctap.Authenticator = (*Channel)(nil)
+
+// Channel opens a channel of door d.
+func (a *Authenticator) Channel(d ctap.Door) *Channel { return &Channel{a: a, door: d} }
+
+// serve runs one command in its turn, after discarding what the command before
+// left, and notes the causes that the wire does not tell.
+func serve[R any](ctx context.Context, ch *Channel, name string, do func(context.Context) (R, error)) (R, error) {
+	return continued(ctx, ch, name, func(ctx context.Context) (R, error) {
+		ch.discard()
+		return do(ctx)
+	})
+}
+
+// continued is serve for a command that goes on where the one before stopped.
+func continued[R any](ctx context.Context, ch *Channel, name string, do func(context.Context) (R, error)) (R, error) {
+	var none R
+	ctx, end, err := ch.a.gate.Begin(ctx)
+	if err != nil {
+		return none, err
+	}
+	defer end()
+	response, err := do(ctx)
+	if err != nil {
+		if ctap.StatusOf(err) == ctap.Other {
+			ch.a.log.ErrorContext(ctx, "request failed", "command", name, "cause", err)
+		}
+		return none, err
+	}
+	return response, nil
+}
+
+// discard clears what the command before left.
+func (ch *Channel) discard() {
+	if next, ok := ch.pending.(*remaining); ok {
+		next.close()
+	}
+	ch.pending = nil
+}
+
+// ClientPIN is authenticatorClientPIN (CTAP 2.3 §6.5.5).
+func (ch *Channel) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
+	return serve(ctx, ch, "clientPIN", func(ctx context.Context) (*ctap.ClientPINResponse, error) {
+		return ch.a.gate.ClientPIN(ctx, req)
+	})
+}
+
+// Selection is authenticatorSelection (CTAP 2.3 §6.9).
+func (ch *Channel) Selection(ctx context.Context) error {
+	_, err := serve(ctx, ch, "selection", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, ch.a.gate.Confirm(ctx, Ask{Operation: OperationSelect})
+	})
+	return err
+}
+
+// Vendor answers the listing on the socket; the daemon answers the rest.
+func (ch *Channel) Vendor(_ context.Context, command ctap.Command, params cbor.Raw) (cbor.Raw, error) {
+	if ch.door != ctap.DoorSocket || command != ctap.CommandList {
+		return nil, ctap.InvalidCommand
+	}
+	return ch.a.list(params)
+}

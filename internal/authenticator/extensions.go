@@ -1,0 +1,235 @@
+package authenticator
+
+import (
+	"context"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/consent"
+	"github.com/localpasskey/localpasskey/internal/cose"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/pinuv"
+	"github.com/localpasskey/localpasskey/internal/secret"
+)
+
+// From the specification: extension identifiers, §12.1 and §12.7.
+const (
+	extCredProtect = "credProtect"
+	extHMACSecret  = "hmac-secret"
+)
+
+// saltBytes is the length of one hmac-secret salt and output (§12.7).
+const saltBytes = 32
+
+// supportedExtensions is what getInfo lists: what this file carries out.
+func supportedExtensions() []string { return []string{extCredProtect, extHMACSecret} }
+
+// requestedProtection is the credProtect input at registration (§12.1).
+func requestedProtection(in ctap.Extensions) (Protection, error) {
+	raw, ok := in[extCredProtect]
+	if !ok {
+		return UVOptional, nil
+	}
+	var level Protection
+	if err := cbor.Unmarshal(raw, &level); err != nil {
+		return 0, err
+	}
+	if level < UVOptional || level > UVRequired {
+		return 0, ctap.InvalidOption
+	}
+	return level, nil
+}
+
+// requestedHMACSecret is the hmac-secret input at registration (§12.7).
+func requestedHMACSecret(in ctap.Extensions) (wanted bool, err error) {
+	if raw, ok := in[extHMACSecret]; ok {
+		err = cbor.Unmarshal(raw, &wanted)
+	}
+	return wanted, err
+}
+
+// createMACKeys makes CredRandomWithUV and CredRandomWithoutUV (§12.7). A
+// credential bound to the PIN is never used without it, so it has only the first.
+func (a *Authenticator) createMACKeys(ctx context.Context, c *Credential) error {
+	with, err := a.keys.Create(ctx, macSpec(c, PINBound))
+	if err != nil {
+		return err
+	}
+	c.MACWithUV = with.Handle
+	if c.Key.Binding == PINBound {
+		return nil
+	}
+	without, err := a.keys.Create(ctx, macSpec(c, PresenceOnly))
+	if err != nil {
+		return err
+	}
+	c.MACWithoutUV = without.Handle
+	return nil
+}
+
+func macSpec(c *Credential, b Binding) KeySpec {
+	return KeySpec{Kind: MACKey, Binding: b, RPIDHash: c.Key.RPIDHash}
+}
+
+// registrationOutputs are the extension outputs of makeCredential.
+func registrationOutputs(in ctap.Extensions, c *Credential) (cbor.Raw, error) {
+	out := map[string]any{}
+	if _, ok := in[extCredProtect]; ok {
+		out[extCredProtect] = uint(c.Protection)
+	}
+	if _, ok := in[extHMACSecret]; ok {
+		out[extHMACSecret] = len(c.MACWithUV) > 0
+	}
+	return encodeOutputs(out)
+}
+
+func encodeOutputs(out map[string]any) (cbor.Raw, error) {
+	if len(out) == 0 {
+		return nil, nil
+	}
+	return cbor.Marshal(out)
+}
+
+// hmacSecretInput is the hmac-secret input at sign-in (§12.7).
+type hmacSecretInput struct {
+	KeyAgreement *cose.Key      `cbor:"1,keyasint,omitempty"`
+	SaltEnc      []byte         `cbor:"2,keyasint,omitempty"`
+	SaltAuth     []byte         `cbor:"3,keyasint,omitempty"`
+	Protocol     pinuv.Protocol `cbor:"4,keyasint,omitempty"`
+}
+
+// salts is a decrypted hmac-secret input: one or two salts and the key their
+// outputs go back under. The zero value is no input.
+type salts struct {
+	shared *pinuv.Shared
+	plain  secret.Bytes
+}
+
+func (s *salts) wipe() {
+	if s != nil {
+		s.shared.Wipe()
+		s.plain.Wipe()
+	}
+}
+
+// openSalts checks and decrypts the hmac-secret input, nil where there is none.
+func (a *Authenticator) openSalts(in ctap.Extensions) (*salts, error) {
+	raw, ok := in[extHMACSecret]
+	if !ok {
+		return nil, nil
+	}
+	var input hmacSecretInput
+	if err := cbor.Unmarshal(raw, &input); err != nil {
+		return nil, err
+	}
+	if input.KeyAgreement == nil || input.SaltEnc == nil || input.SaltAuth == nil {
+		return nil, ctap.MissingParameter
+	}
+	if input.Protocol == 0 {
+		input.Protocol = pinuv.One
+	}
+	if !input.Protocol.Valid() {
+		return nil, ctap.InvalidParameter
+	}
+	shared, err := a.gate.Decapsulate(input.Protocol, *input.KeyAgreement)
+	if err != nil {
+		return nil, err
+	}
+	s := &salts{shared: shared}
+	if !shared.Verify(input.SaltEnc, input.SaltAuth) {
+		s.wipe()
+		return nil, ctap.PINAuthInvalid
+	}
+	s.plain, err = shared.Decrypt(input.SaltEnc)
+	if n := s.plain.Len(); err != nil || n != saltBytes && n != 2*saltBytes {
+		s.wipe()
+		return nil, ctap.InvalidLength
+	}
+	return s, nil
+}
+
+// assertionOutputs are the extension outputs of getAssertion. Which of the two
+// MAC keys answers hmac-secret depends on the UV flag alone.
+func (a *Authenticator) assertionOutputs(ctx context.Context, c *Credential, z *consent.Authorization, s *salts) (cbor.Raw, error) {
+	key := &Key{KeySpec: macSpec(c, PINBound), Handle: c.MACWithUV}
+	if !z.UV() {
+		key = &Key{KeySpec: macSpec(c, PresenceOnly), Handle: c.MACWithoutUV}
+	}
+	if s == nil || len(key.Handle) == 0 {
+		return nil, nil
+	}
+	outputs := secret.Of(make([]byte, 0, 2*saltBytes))
+	defer outputs.Wipe()
+	plain := outputs.Reveal()
+	for rest := s.plain.Reveal(); len(rest) > 0; rest = rest[saltBytes:] {
+		out, err := a.mac(ctx, key, z, rest[:saltBytes])
+		if err != nil {
+			return nil, err
+		}
+		plain = append(plain, out.Reveal()...)
+		out.Wipe()
+	}
+	encrypted, err := s.shared.Encrypt(plain)
+	clear(plain)
+	if err != nil {
+		return nil, err
+	}
+	return encodeOutputs(map[string]any{extHMACSecret: encrypted})
+}
+
+func (a *Authenticator) mac(ctx context.Context, key *Key, z *consent.Authorization, salt []byte) (out secret.Bytes, err error) {
+	r, err := a.prepareKey(ctx, key, z)
+	if err != nil {
+		return out, err
+	}
+	out, err = r.prepared.MAC(ctx, salt)
+	return out, errors.Join(err, r.Close())
+}
+
+// visible drops the credentials that credProtect hides (§12.1): level 3 without
+// verification, level 2 without verification unless the RP named it.
+func visible(all []*Credential, uv, named bool) []*Credential {
+	var seen []*Credential
+	for _, c := range all {
+		if uv || c.Protection == UVOptional || named && c.Protection == UVOptionalWithCredentialIDList {
+			seen = append(seen, c)
+		}
+	}
+	return seen
+}
+
+// named finds those credentials of a relying party that a list names, newest
+// first. No hardware is asked.
+func (a *Authenticator) named(list []ctap.Descriptor, rpIDHash [32]byte) ([]*Credential, error) {
+	var found []*Credential
+	for _, d := range list {
+		if d.Type == "" || d.ID == nil {
+			return nil, ctap.MissingParameter
+		}
+		if d.Type != ctap.PublicKeyType {
+			continue
+		}
+		c, err := a.store.ByID(d.ID)
+		if err != nil {
+			return nil, err
+		}
+		if c != nil && c.Key.RPIDHash == rpIDHash {
+			found = append(found, c)
+		}
+	}
+	newestFirst(found)
+	return found, nil
+}
+
+// cut shortens a name to maxNameBytes at a character's end (CTAP 2.3 §6.1.2).
+func cut(name string) string {
+	if len(name) <= maxNameBytes {
+		return name
+	}
+	end := maxNameBytes
+	for end > 0 && !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end]
+}

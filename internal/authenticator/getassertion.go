@@ -1,0 +1,323 @@
+package authenticator
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/asn1"
+	"errors"
+	"math/big"
+	"slices"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/consent"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/webauthn"
+)
+
+// nextTimeout is how long getNextAssertion waits for its turn (CTAP 2.3 §6.3).
+const nextTimeout = 30 * time.Second
+
+// remaining is what getAssertion leaves for getNextAssertion.
+type remaining struct {
+	request *signIn
+	auth    *consent.Authorization
+	rest    []*Credential
+	last    time.Time
+}
+
+// signIn is a getAssertion request that has been checked.
+type signIn struct {
+	*ctap.GetAssertionRequest
+	rpIDHash [32]byte
+	up       bool
+	salts    *salts
+}
+
+// GetAssertion is authenticatorGetAssertion (CTAP 2.3 §6.2.2); comments give its
+// steps.
+func (ch *Channel) GetAssertion(ctx context.Context, req *ctap.GetAssertionRequest) (*ctap.GetAssertionResponse, error) {
+	return serve(ctx, ch, "getAssertion", func(ctx context.Context) (*ctap.GetAssertionResponse, error) {
+		return ch.getAssertion(ctx, req)
+	})
+}
+
+func (ch *Channel) getAssertion(ctx context.Context, req *ctap.GetAssertionRequest) (*ctap.GetAssertionResponse, error) {
+	a := ch.a
+	if consent.WantsTouch(req.PINUVAuthParam) { // step 1
+		return nil, a.gate.Touch(ctx)
+	}
+	if err := checkGetAssertion(req); err != nil {
+		return nil, err
+	}
+	uv := &consent.Request{
+		Param: req.PINUVAuthParam, Protocol: req.PINUVAuthProtocol, Message: req.ClientDataHash,
+		Permission: ctap.PermissionGetAssertion, RPID: req.RPID,
+	}
+	if err := uv.CheckProtocol(); err != nil { // step 2
+		return nil, err
+	}
+	up, err := signInOptions(req.Options, uv) // step 4
+	if err != nil {
+		return nil, err
+	}
+	settings, err := a.store.Settings()
+	if err != nil {
+		return nil, err
+	}
+	uv.Required = settings.AlwaysUV && up // step 5
+	z, err := a.gate.Authorize(uv)        // steps 5–6
+	if err != nil {
+		return nil, err
+	}
+	in := &signIn{GetAssertionRequest: req, rpIDHash: webauthn.RPIDHash(req.RPID), up: up}
+	found, err := a.locate(in, z) // step 7
+	if err != nil {
+		return nil, err
+	}
+	if in.salts, err = a.openSalts(req.Extensions); err != nil { // step 8
+		return nil, err
+	}
+	if in.salts != nil && !up {
+		in.salts.wipe()
+		return nil, ctap.UnsupportedOption
+	}
+	return ch.signIn(ctx, in, z, found)
+}
+
+func checkGetAssertion(req *ctap.GetAssertionRequest) error {
+	switch {
+	case req.RPID == "", req.ClientDataHash == nil:
+		return ctap.MissingParameter
+	case len(req.ClientDataHash) != clientDataHashBytes, len(req.RPID) > maxRPIDBytes:
+		return ctap.InvalidLength
+	}
+	return nil
+}
+
+// signInOptions is step 4: rk has no meaning here, up is true unless refused,
+// and pinUvAuthParam overrides uv.
+func signInOptions(o *ctap.Options, uv *consent.Request) (up bool, err error) {
+	if o == nil {
+		return true, nil
+	}
+	if o.RK != nil {
+		return false, ctap.UnsupportedOption
+	}
+	uv.UV = isTrue(o.UV) && uv.Param == nil
+	return o.UP == nil || *o.UP, nil
+}
+
+// locate is step 7: what the allow-list names, or all discoverable credentials,
+// without those that credProtect hides; newest first.
+func (a *Authenticator) locate(in *signIn, z *consent.Authorization) ([]*Credential, error) {
+	var found []*Credential
+	var err error
+	if listed := len(in.AllowList) > 0; listed {
+		found, err = a.named(in.AllowList, in.rpIDHash)
+		found = visible(found, z.UV(), true)
+	} else {
+		found, err = a.store.ByRP(in.rpIDHash)
+		found = slices.DeleteFunc(visible(found, z.UV(), false), func(c *Credential) bool { return !c.Discoverable })
+	}
+	if err != nil {
+		return nil, err
+	}
+	if len(found) == 0 {
+		return nil, ctap.NoCredentials
+	}
+	if len(in.AllowList) > 0 {
+		found = found[:1] // step 11: any one of them
+	}
+	return found, nil
+}
+
+// signIn asks, where presence is wanted, and answers with the chosen credential
+// (steps 9–13).
+func (ch *Channel) signIn(ctx context.Context, in *signIn, z *consent.Authorization, found []*Credential) (*ctap.GetAssertionResponse, error) {
+	left := &remaining{request: in, auth: z}
+	if !in.up {
+		defer left.close()
+		return ch.a.silent(ctx, in, z, found[0])
+	}
+	yes, err := ch.a.askSignIn(ctx, z, found)
+	if err != nil {
+		left.close()
+		return nil, err
+	}
+	response, err := ch.a.assert(ctx, in, z, found[yes.Account], yes.Use)
+	if err = errors.Join(err, yes.Use.Close()); err != nil {
+		left.close()
+		return nil, err
+	}
+	if len(found) == 1 || yes.Asked { // with a question open, the person chose
+		response.UserSelected = len(found) > 1
+		left.close()
+		return response, nil
+	}
+	response.NumberOfCredentials = uint(len(found))
+	left.rest, left.last = found[1:], time.Now()
+	ch.pending = left
+	return response, nil
+}
+
+// close drops the verification and the salts.
+func (l *remaining) close() {
+	l.auth.Release()
+	l.request.salts.wipe()
+}
+
+// askSignIn asks while the newest credential is being readied; when the person
+// picks another, that one is readied then.
+func (a *Authenticator) askSignIn(ctx context.Context, z *consent.Authorization, found []*Credential) (consent.Consent[*ready], error) {
+	ask := Ask{Operation: OperationSignIn, RP: found[0].RP}
+	for _, c := range found {
+		ask.Accounts = append(ask.Accounts, c.User)
+	}
+	yes, err := consent.Obtain(ctx, a.gate, z, ask, func(ctx context.Context) (*ready, error) {
+		return a.prepareSignIn(ctx, found[0], z)
+	})
+	if err != nil || yes.Account == 0 {
+		return yes, err
+	}
+	if err := yes.Use.Close(); err != nil {
+		return yes, err
+	}
+	yes.Use, err = a.prepareSignIn(ctx, found[yes.Account], z)
+	return yes, err
+}
+
+// prepareSignIn readies the key and moves the sign count.
+func (a *Authenticator) prepareSignIn(ctx context.Context, c *Credential, z *consent.Authorization) (*ready, error) {
+	r, err := a.prepareKey(ctx, &c.Key, z)
+	if err != nil {
+		return nil, err
+	}
+	if r.count, err = a.store.NextSignCount(c.ID); err != nil {
+		return nil, errors.Join(err, r.Close())
+	}
+	return r, nil
+}
+
+// silent answers a request without presence (up=false): how platforms probe
+// which credentials are here. A key bound to the PIN has nothing to sign with
+// then, so the answer carries UP=0, UV=0, the counter as it is, and random
+// numbers in the form of a signature; no hardware is asked.
+func (a *Authenticator) silent(ctx context.Context, in *signIn, z *consent.Authorization, c *Credential) (*ctap.GetAssertionResponse, error) {
+	if c.Key.Binding == PINBound && !z.UV() {
+		data, err := webauthn.AuthenticatorData{RPIDHash: in.rpIDHash, Flags: c.Backup, SignCount: c.SignCount}.Marshal()
+		if err != nil {
+			return nil, err
+		}
+		signature, err := decoySignature()
+		return answer(c, z, in, data, signature), err
+	}
+	r, err := a.silentKey(ctx, c, z)
+	if err != nil {
+		return nil, err
+	}
+	response, err := a.assert(ctx, in, z, c, r)
+	return response, errors.Join(err, r.Close())
+}
+
+// silentKey readies a key for an answer without presence; with verification by
+// our own prompt, that prompt comes now.
+func (a *Authenticator) silentKey(ctx context.Context, c *Credential, z *consent.Authorization) (*ready, error) {
+	if !z.BuiltIn() {
+		return a.prepareSignIn(ctx, c, z)
+	}
+	yes, err := a.askSignIn(ctx, z, []*Credential{c})
+	return yes.Use, err
+}
+
+// decoySignature is two random numbers in the form of an ECDSA signature.
+func decoySignature() ([]byte, error) {
+	var number [2][32]byte
+	for i := range number {
+		_, _ = rand.Read(number[i][:]) // crypto/rand never fails
+	}
+	return asn1.Marshal(struct{ R, S *big.Int }{
+		new(big.Int).SetBytes(number[0][:]), new(big.Int).SetBytes(number[1][:]),
+	})
+}
+
+// assert makes the assertion (WebAuthn L3 §6.3.3). After the gesture only this is
+// left: hmac-secret where asked for, and one signature.
+func (a *Authenticator) assert(ctx context.Context, in *signIn, z *consent.Authorization, c *Credential, r *ready) (*ctap.GetAssertionResponse, error) {
+	outputs, err := a.assertionOutputs(ctx, c, z, in.salts)
+	if err != nil {
+		return nil, err
+	}
+	data, err := webauthn.AuthenticatorData{
+		RPIDHash:   in.rpIDHash,
+		Flags:      flags(in.up, z.UV()) | c.Backup,
+		SignCount:  r.count,
+		Extensions: outputs,
+	}.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	signature, err := r.prepared.Sign(ctx, signedDigest(data, in.ClientDataHash))
+	if err != nil {
+		return nil, err
+	}
+	if in.up {
+		a.store.Used(c.ID, time.Now())
+	}
+	return answer(c, z, in, data, signature), nil
+}
+
+// answer builds the response (step 13). Names of the user go only where there is
+// a choice and the user was verified.
+func answer(c *Credential, z *consent.Authorization, in *signIn, data, signature []byte) *ctap.GetAssertionResponse {
+	response := &ctap.GetAssertionResponse{
+		Credential: &ctap.Descriptor{ID: c.ID, Type: ctap.PublicKeyType},
+		AuthData:   data,
+		Signature:  signature,
+	}
+	if c.Discoverable {
+		response.User = &ctap.User{ID: c.User.ID}
+		if z.UV() && len(in.AllowList) == 0 {
+			response.User = &c.User
+		}
+	}
+	return response
+}
+
+// GetNextAssertion is authenticatorGetNextAssertion (CTAP 2.3 §6.3).
+func (ch *Channel) GetNextAssertion(ctx context.Context) (*ctap.GetAssertionResponse, error) {
+	return continued(ctx, ch, "getNextAssertion", func(ctx context.Context) (*ctap.GetAssertionResponse, error) {
+		next, ok := ch.pending.(*remaining)
+		if !ok {
+			return nil, ctap.NotAllowed
+		}
+		if time.Since(next.last) > nextTimeout {
+			ch.discard()
+			return nil, ctap.NotAllowed
+		}
+		return ch.nextAssertion(ctx, next)
+	})
+}
+
+func (ch *Channel) nextAssertion(ctx context.Context, next *remaining) (*ctap.GetAssertionResponse, error) {
+	c := next.rest[0]
+	r, err := ch.a.prepareSignIn(ctx, c, next.auth)
+	if err != nil {
+		ch.discard()
+		return nil, err
+	}
+	response, err := ch.a.assert(ctx, next.request, next.auth, c, r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		ch.discard()
+		return nil, err
+	}
+	next.rest, next.last = next.rest[1:], time.Now()
+	if len(next.rest) == 0 {
+		ch.discard()
+	}
+	return response, nil
+}
+
+// newestFirst sorts by creation.
+func newestFirst(all []*Credential) {
+	slices.SortStableFunc(all, func(x, y *Credential) int { return y.Created.Compare(x.Created) })
+}

@@ -1,0 +1,75 @@
+package authenticator
+
+import (
+	"context"
+
+	"github.com/localpasskey/localpasskey/internal/consent"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/pinuv"
+)
+
+// maxMessageBytes is what CTAPHID can carry (CTAP 2.3 §11.2.4).
+const maxMessageBytes = 7609
+
+// uvPasscodeInternal is USER_VERIFY_PASSCODE_INTERNAL of the FIDO registry: a PIN
+// typed at the authenticator's own prompt.
+const uvPasscodeInternal = 0x0004
+
+// GetInfo is authenticatorGetInfo (CTAP 2.3 §6.4), derived from what there is.
+func (ch *Channel) GetInfo(ctx context.Context) (*ctap.GetInfoResponse, error) {
+	return serve(ctx, ch, "getInfo", func(context.Context) (*ctap.GetInfoResponse, error) {
+		return ch.a.info(ch.door)
+	})
+}
+
+func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
+	settings, err := a.store.Settings()
+	if err != nil {
+		return nil, err
+	}
+	count, err := a.store.Count()
+	if err != nil {
+		return nil, err
+	}
+	left := uint(max(0, maxCredentials-count)) //nolint:gosec // not negative
+	info := &ctap.GetInfoResponse{
+		Versions:                         []string{"FIDO_2_3", "FIDO_2_1", "FIDO_2_0"},
+		Extensions:                       supportedExtensions(),
+		AAGUID:                           a.aaguid,
+		Options:                          a.options(door, settings),
+		MaxMessageSize:                   maxMessageBytes,
+		PINUVAuthProtocols:               []pinuv.Protocol{pinuv.Two, pinuv.One},
+		MaxCredentialCountInList:         maxMessageBytes / (2 * CredentialIDBytes),
+		MaxCredentialIDLength:            CredentialIDBytes,
+		Transports:                       []string{"internal", "usb"},
+		Algorithms:                       []ctap.Parameter{supportedAlgorithm()},
+		ForcePINChange:                   &settings.ForcePINChange,
+		MinPINLength:                     settings.MinPINLength,
+		RemainingDiscoverableCredentials: &left,
+		AttestationFormats:               []string{formatPacked, formatNone},
+		MaxPINLength:                     consent.MaxPINBytes,
+	}
+	if a.gate.BuiltInUV != nil {
+		info.UVModality = uvPasscodeInternal
+	}
+	return info, nil
+}
+
+// options are the boolean capabilities (§6.4.1). An option that is absent is not
+// supported; uv and clientPin are false where there is nothing set yet.
+func (a *Authenticator) options(door ctap.Door, settings Settings) map[string]bool {
+	o := map[string]bool{
+		"rk":               true,
+		"up":               true,
+		"plat":             door == ctap.DoorSocket,
+		"clientPin":        a.pin.IsSet(),
+		"pinUvAuthToken":   true,
+		"credMgmt":         true,
+		"alwaysUv":         settings.AlwaysUV,
+		"makeCredUvNotRqd": false,
+	}
+	if a.gate.BuiltInUV != nil {
+		o["uv"] = a.gate.CanVerify()
+	}
+	return o
+}

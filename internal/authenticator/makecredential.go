@@ -1,0 +1,316 @@
+package authenticator
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/consent"
+	"github.com/localpasskey/localpasskey/internal/cose"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/webauthn"
+)
+
+// From the specification: attestation statement formats (WebAuthn L3 §8).
+const (
+	formatPacked = "packed"
+	formatNone   = "none"
+)
+
+// Limits of what is stored. User handles: WebAuthn L3 §5.4.3. Names are cut at
+// 64 bytes (CTAP 2.3 §6.1.2). RP IDs are domain names; ssh's "ssh:" strings fit.
+const (
+	clientDataHashBytes = sha256.Size
+	maxUserHandleBytes  = 64
+	maxNameBytes        = 64
+	maxRPIDBytes        = 253
+)
+
+// maxCredentials bounds the store. Ours: listing stays quick far beyond what a
+// person collects.
+const maxCredentials = 100_000
+
+// dummyRP is what Chromium registers for when it only wants a touch.
+const dummyRP = ".dummy"
+
+// MakeCredential is authenticatorMakeCredential (CTAP 2.3 §6.1.2); comments give
+// its steps.
+func (ch *Channel) MakeCredential(ctx context.Context, req *ctap.MakeCredentialRequest) (*ctap.MakeCredentialResponse, error) {
+	return serve(ctx, ch, "makeCredential", func(ctx context.Context) (*ctap.MakeCredentialResponse, error) {
+		return ch.a.makeCredential(ctx, req)
+	})
+}
+
+func (a *Authenticator) makeCredential(ctx context.Context, req *ctap.MakeCredentialRequest) (*ctap.MakeCredentialResponse, error) {
+	if consent.WantsTouch(req.PINUVAuthParam) || req.RP != nil && req.RP.ID == dummyRP { // step 1
+		return nil, a.gate.Touch(ctx)
+	}
+	if err := checkMakeCredential(req); err != nil {
+		return nil, err
+	}
+	uv := &consent.Request{
+		Param: req.PINUVAuthParam, Protocol: req.PINUVAuthProtocol, Message: req.ClientDataHash,
+		Permission: ctap.PermissionMakeCredential, RPID: req.RP.ID,
+	}
+	if err := uv.CheckProtocol(); err != nil { // step 2
+		return nil, err
+	}
+	if err := chooseAlgorithm(req.Parameters); err != nil { // step 3
+		return nil, err
+	}
+	discoverable, err := registrationOptions(req.Options, uv) // step 5
+	if err != nil {
+		return nil, err
+	}
+	settings, err := a.store.Settings()
+	if err != nil {
+		return nil, err
+	}
+	uv.Required = settings.AlwaysUV || a.pin.IsSet() // steps 6–8, makeCredUvNotRqd is false
+	if req.EnterpriseAttestation != nil {            // step 9
+		return nil, ctap.InvalidParameter
+	}
+	z, err := a.gate.Authorize(uv) // steps 6–11
+	if err != nil {
+		return nil, err
+	}
+	defer z.Release()
+	if err := a.refuseExcluded(ctx, req, z); err != nil { // step 12
+		return nil, err
+	}
+	c, err := newCredential(req, discoverable, settings, a.aaguid) // steps 13, 15–16
+	if err != nil {
+		return nil, err
+	}
+	return a.register(ctx, req, c, z) // steps 14, 17–19
+}
+
+func checkMakeCredential(req *ctap.MakeCredentialRequest) error {
+	switch {
+	case req.ClientDataHash == nil, req.RP == nil, req.User == nil, req.Parameters == nil:
+		return ctap.MissingParameter
+	case req.RP.ID == "", req.User.ID == nil:
+		return ctap.MissingParameter
+	case len(req.ClientDataHash) != clientDataHashBytes,
+		len(req.User.ID) == 0, len(req.User.ID) > maxUserHandleBytes,
+		len(req.RP.ID) > maxRPIDBytes:
+		return ctap.InvalidLength
+	}
+	return nil
+}
+
+// chooseAlgorithm finds ES256, the one algorithm there is, in what the RP takes.
+// Entries of other types are passed over (WebAuthn L3 §5.8.2).
+func chooseAlgorithm(offered []ctap.Parameter) error {
+	for _, p := range offered {
+		if p.Type == "" || p.Algorithm == 0 {
+			return ctap.InvalidCBOR
+		}
+	}
+	if slices.Contains(offered, supportedAlgorithm()) {
+		return nil
+	}
+	return ctap.UnsupportedAlgorithm
+}
+
+func supportedAlgorithm() ctap.Parameter {
+	return ctap.Parameter{Algorithm: cose.ES256, Type: ctap.PublicKeyType}
+}
+
+// registrationOptions is step 5: up cannot be false, and pinUvAuthParam
+// overrides uv.
+func registrationOptions(o *ctap.Options, uv *consent.Request) (discoverable bool, err error) {
+	if o == nil {
+		return false, nil
+	}
+	if o.UP != nil && !*o.UP {
+		return false, ctap.InvalidOption
+	}
+	uv.UV = isTrue(o.UV) && uv.Param == nil
+	return isTrue(o.RK), nil
+}
+
+func isTrue(b *bool) bool { return b != nil && *b }
+
+// refuseExcluded is step 12. The person is asked before the site learns that a
+// credential is here, and whatever the answer, it is the same.
+func (a *Authenticator) refuseExcluded(ctx context.Context, req *ctap.MakeCredentialRequest, z *consent.Authorization) error {
+	excluded, err := a.named(req.ExcludeList, webauthn.RPIDHash(req.RP.ID))
+	if err != nil {
+		return err
+	}
+	excluded = visible(excluded, z.UV(), true)
+	if len(excluded) == 0 {
+		return nil
+	}
+	ask := Ask{Operation: OperationExists, RP: *req.RP, Accounts: []ctap.User{excluded[0].User}}
+	yes, err := consent.Obtain(ctx, a.gate, z, ask, func(context.Context) (*ready, error) {
+		return &ready{pin: a.pin, spec: excluded[0].Key.KeySpec}, nil
+	})
+	if status := ctap.StatusOf(err); err != nil && status != ctap.OperationDenied && status != ctap.UserActionTimeout {
+		return err
+	}
+	return errors.Join(ctap.CredentialExcluded, yes.Use.Close())
+}
+
+// newCredential makes the record of a credential, still without keys.
+func newCredential(req *ctap.MakeCredentialRequest, discoverable bool, s Settings, aaguid webauthn.AAGUID) (*Credential, error) {
+	protection, err := requestedProtection(req.Extensions)
+	if err != nil {
+		return nil, err
+	}
+	c := &Credential{
+		ID:           secret.Random(CredentialIDBytes).Reveal(),
+		RP:           ctap.RelyingParty{ID: req.RP.ID, Name: cut(req.RP.Name)},
+		User:         ctap.User{ID: req.User.ID, Name: cut(req.User.Name), DisplayName: cut(req.User.DisplayName)},
+		Discoverable: discoverable,
+		Protection:   protection,
+		AAGUID:       aaguid,
+		Created:      time.Now(),
+	}
+	c.Key.KeySpec = KeySpec{Kind: SigningKey, Binding: PresenceOnly, RPIDHash: webauthn.RPIDHash(req.RP.ID)}
+	if s.AlwaysUV || protection == UVRequired {
+		c.Key.Binding = PINBound
+	}
+	return c, nil
+}
+
+// register asks, signs, stores and answers (steps 14, 17–19).
+func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRequest, c *Credential, z *consent.Authorization) (*ctap.MakeCredentialResponse, error) {
+	format := attestationFormat(req.AttestationFormatsPreference)
+	wantsMAC, err := requestedHMACSecret(req.Extensions)
+	if err != nil {
+		return nil, err
+	}
+	replaced, err := a.makeRoom(c)
+	if err != nil {
+		return nil, err
+	}
+	ask := Ask{Operation: OperationRegister, RP: *req.RP, Accounts: []ctap.User{c.User}}
+	yes, err := consent.Obtain(ctx, a.gate, z, ask, func(ctx context.Context) (*ready, error) {
+		return a.prepareRegistration(ctx, c, z, format == formatPacked, wantsMAC)
+	})
+	if err != nil {
+		return nil, err
+	}
+	response, err := a.attest(ctx, req, c, z, yes.Use, format)
+	if err = errors.Join(err, yes.Use.Close()); err != nil {
+		return nil, err
+	}
+	if err := a.store.Put(c, replaced...); err != nil {
+		return nil, err
+	}
+	return response, nil
+}
+
+// prepareRegistration makes the keys while the person is asked: a key that is
+// never stored is gone.
+func (a *Authenticator) prepareRegistration(ctx context.Context, c *Credential, z *consent.Authorization, sign, mac bool) (*ready, error) {
+	key, err := a.keys.Create(ctx, c.Key.KeySpec)
+	if err != nil {
+		return nil, err
+	}
+	c.Key = *key
+	if mac {
+		if err := a.createMACKeys(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	if !sign {
+		return &ready{pin: a.pin, spec: c.Key.KeySpec}, nil
+	}
+	return a.prepareKey(ctx, &c.Key, z)
+}
+
+// makeRoom finds the discoverable credential of the same account, which the new
+// one overwrites (step 17), or else checks that there is room for one more.
+func (a *Authenticator) makeRoom(c *Credential) ([][]byte, error) {
+	count, err := a.store.Count()
+	if err != nil {
+		return nil, err
+	}
+	full := count >= maxCredentials
+	if !c.Discoverable {
+		if full {
+			return nil, ctap.KeyStoreFull
+		}
+		return nil, nil
+	}
+	all, err := a.store.ByRP(c.Key.RPIDHash)
+	if err != nil {
+		return nil, err
+	}
+	var ids [][]byte
+	for _, old := range all {
+		if old.Discoverable && slices.Equal(old.User.ID, c.User.ID) {
+			ids = append(ids, old.ID)
+		}
+	}
+	if full && len(ids) == 0 {
+		return nil, ctap.KeyStoreFull
+	}
+	return ids, nil
+}
+
+// attestationFormat picks the first format of the preference that there is;
+// without a preference it is packed, as libfido2 and ssh demand.
+func attestationFormat(preference []string) string {
+	for _, f := range preference {
+		if f == formatPacked || f == formatNone {
+			return f
+		}
+	}
+	return formatPacked
+}
+
+// attest makes the attestation object (WebAuthn L3 §6.5, §8.2): with format
+// packed, self attestation by the credential's own key.
+func (a *Authenticator) attest(ctx context.Context, req *ctap.MakeCredentialRequest, c *Credential, z *consent.Authorization, r *ready, format string) (*ctap.MakeCredentialResponse, error) {
+	outputs, err := registrationOutputs(req.Extensions, c)
+	if err != nil {
+		return nil, err
+	}
+	data, err := webauthn.AuthenticatorData{
+		RPIDHash:   c.Key.RPIDHash,
+		Flags:      flags(true, z.UV()) | c.Backup,
+		Attested:   &webauthn.AttestedCredential{AAGUID: c.AAGUID, CredentialID: c.ID, PublicKey: c.Key.Public},
+		Extensions: outputs,
+	}.Marshal()
+	if err != nil {
+		return nil, err
+	}
+	response := &ctap.MakeCredentialResponse{Format: format, AuthData: data}
+	if format == formatNone {
+		response.Statement, err = cbor.Marshal(struct{}{})
+		return response, err
+	}
+	signature, err := r.prepared.Sign(ctx, signedDigest(data, req.ClientDataHash))
+	if err != nil {
+		return nil, err
+	}
+	response.Statement, err = cbor.Marshal(webauthn.PackedStatement{Algorithm: cose.ES256, Signature: signature})
+	return response, err
+}
+
+// signedDigest is the digest of authenticator data ‖ client data hash (WebAuthn
+// L3 §6.3.3 step 11).
+func signedDigest(authData, clientDataHash []byte) [32]byte {
+	h := sha256.New()
+	h.Write(authData)
+	h.Write(clientDataHash)
+	return [32]byte(h.Sum(nil))
+}
+
+func flags(up, uv bool) (f webauthn.Flags) {
+	if up {
+		f |= webauthn.FlagUP
+	}
+	if uv {
+		f |= webauthn.FlagUV
+	}
+	return f
+}

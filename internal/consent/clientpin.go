@@ -1,0 +1,339 @@
+package consent
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"unicode/utf8"
+
+	"github.com/localpasskey/localpasskey/internal/cose"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/pinuv"
+	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/webauthn"
+)
+
+// grantable are the permissions a token can have here.
+const grantable = usePermissions | ctap.PermissionCredentialManagement
+
+// ClientPIN is authenticatorClientPIN (CTAP 2.3 §6.5.5).
+func (g *Gate) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
+	switch req.Subcommand {
+	case ctap.GetPINRetries:
+		return g.pinRetries(ctx)
+	case ctap.GetUVRetries:
+		return g.uvRetries(ctx)
+	case ctap.GetKeyAgreement:
+		return g.keyAgreement(req)
+	case ctap.SetPIN:
+		return nil, g.setPIN(ctx, req)
+	case ctap.ChangePIN:
+		return nil, g.changePIN(ctx, req)
+	case ctap.GetPINToken:
+		return g.pinToken(ctx, req)
+	case ctap.GetTokenUVPermissions:
+		return g.tokenByUV(ctx, req)
+	case ctap.GetTokenPINPermissions:
+		return g.tokenByPIN(ctx, req)
+	case 0:
+		return nil, ctap.MissingParameter
+	default:
+		return nil, ctap.InvalidSubcommand
+	}
+}
+
+// pinRetries is getPINRetries (§6.5.5.2).
+func (g *Gate) pinRetries(ctx context.Context) (*ctap.ClientPINResponse, error) {
+	retries, err := g.retries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	again := g.Reinsert()
+	return &ctap.ClientPINResponse{PINRetries: &retries, PowerCycleState: &again}, nil
+}
+
+func (g *Gate) retries(ctx context.Context) (uint, error) {
+	if !g.PIN.IsSet() {
+		return maxPINRetries, nil
+	}
+	n, err := g.PIN.Retries(ctx)
+	return uint(max(n, 0)), err //nolint:gosec // not negative
+}
+
+// uvRetries is getUVRetries (§6.5.5.3): our prompt takes the PIN, so the tries
+// are the PIN's, and at most what is left in a row.
+func (g *Gate) uvRetries(ctx context.Context) (*ctap.ClientPINResponse, error) {
+	if g.BuiltInUV == nil {
+		return nil, ctap.InvalidSubcommand
+	}
+	retries, err := g.retries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	row := max(0, maxWrongInARow-g.wrongInARow.Load())
+	retries = min(retries, uint(row)) //nolint:gosec // not negative
+	return &ctap.ClientPINResponse{UVRetries: &retries}, nil
+}
+
+// keyAgreement is getKeyAgreement (§6.5.5.4).
+func (g *Gate) keyAgreement(req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
+	if err := checkProtocol(req.PINUVAuthProtocol); err != nil {
+		return nil, err
+	}
+	key := g.agreement.PublicKey()
+	return &ctap.ClientPINResponse{KeyAgreement: &key}, nil
+}
+
+// agree makes the shared secret with the platform.
+func (g *Gate) agree(req *ctap.ClientPINRequest) (*pinuv.Shared, error) {
+	if err := checkProtocol(req.PINUVAuthProtocol); err != nil {
+		return nil, err
+	}
+	if req.KeyAgreement == nil {
+		return nil, ctap.MissingParameter
+	}
+	return g.Decapsulate(req.PINUVAuthProtocol, *req.KeyAgreement)
+}
+
+// Decapsulate makes the shared secret with a platform's key, for hmac-secret too.
+func (g *Gate) Decapsulate(p pinuv.Protocol, peer cose.Key) (*pinuv.Shared, error) {
+	shared, err := g.agreement.Decapsulate(p, peer)
+	if err != nil {
+		return nil, ctap.InvalidParameter
+	}
+	return shared, nil
+}
+
+// setPIN is §6.5.5.5.
+func (g *Gate) setPIN(ctx context.Context, req *ctap.ClientPINRequest) error {
+	if req.NewPINEnc == nil || req.PINUVAuthParam == nil {
+		return ctap.MissingParameter
+	}
+	shared, err := g.agree(req)
+	if err != nil {
+		return err
+	}
+	defer shared.Wipe()
+	if g.PIN.IsSet() || !shared.Verify(req.NewPINEnc, req.PINUVAuthParam) {
+		return ctap.PINAuthInvalid
+	}
+	hash, err := g.newPIN(shared, req.NewPINEnc)
+	if err != nil {
+		return err
+	}
+	defer hash.Wipe()
+	return g.PIN.Change(ctx, secret.Bytes{}, hash)
+}
+
+// newPIN decrypts and checks a new PIN and gives its hash.
+func (g *Gate) newPIN(shared *pinuv.Shared, enc []byte) (secret.Bytes, error) {
+	padded, err := shared.Decrypt(enc)
+	if err != nil {
+		return secret.Bytes{}, ctap.PINAuthInvalid
+	}
+	defer padded.Wipe()
+	if padded.Len() != paddedPINBytes {
+		return secret.Bytes{}, ctap.InvalidParameter
+	}
+	settings, err := g.Settings.Settings()
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	pin := bytes.TrimRight(padded.Reveal(), "\x00")
+	points := utf8.RuneCount(pin)
+	if !utf8.Valid(pin) || len(pin) > maxPINBytes || points < int(settings.MinPINLength) { //nolint:gosec // at most 63
+		return secret.Bytes{}, ctap.PINPolicyViolation
+	}
+	return hashPIN(pin), nil
+}
+
+// changePIN is §6.5.5.6. The hardware checks the old PIN in the same step that
+// sets the new one.
+func (g *Gate) changePIN(ctx context.Context, req *ctap.ClientPINRequest) error {
+	if req.NewPINEnc == nil || req.PINHashEnc == nil || req.PINUVAuthParam == nil {
+		return ctap.MissingParameter
+	}
+	shared, err := g.agree(req)
+	if err != nil {
+		return err
+	}
+	defer shared.Wipe()
+	if !g.PIN.IsSet() {
+		return ctap.PINNotSet
+	}
+	if g.Reinsert() {
+		return ctap.PINAuthBlocked
+	}
+	if !shared.Verify(append(bytes.Clone(req.NewPINEnc), req.PINHashEnc...), req.PINUVAuthParam) {
+		return ctap.PINAuthInvalid
+	}
+	from, err := decryptHash(shared, req.PINHashEnc)
+	if err != nil {
+		return err
+	}
+	defer from.Wipe()
+	to, policyErr := g.newPIN(shared, req.NewPINEnc)
+	defer to.Wipe()
+	if err := g.replacePIN(ctx, from, to, policyErr); err != nil {
+		return err
+	}
+	g.dropToken()
+	return nil
+}
+
+// replacePIN keeps the specification's order of answers: a wrong old PIN counts
+// even when the new one could not be taken.
+func (g *Gate) replacePIN(ctx context.Context, from, to secret.Bytes, policyErr error) error {
+	if policyErr != nil {
+		_, err := g.PIN.Verify(ctx, from, nil)
+		return errors.Join(g.platformAnswer(err), policyErr)
+	}
+	settings, err := g.Settings.Settings()
+	if err != nil {
+		return err
+	}
+	if settings.ForcePINChange && from.Equal(to) {
+		return ctap.PINPolicyViolation
+	}
+	if err := g.platformAnswer(g.PIN.Change(ctx, from, to)); err != nil {
+		return err
+	}
+	if !settings.ForcePINChange {
+		return nil
+	}
+	settings.ForcePINChange = false
+	return g.Settings.PutSettings(settings)
+}
+
+func decryptHash(shared *pinuv.Shared, enc []byte) (secret.Bytes, error) {
+	hash, err := shared.Decrypt(enc)
+	if err != nil {
+		return secret.Bytes{}, ctap.PINAuthInvalid
+	}
+	if hash.Len() != pinHashBytes {
+		hash.Wipe()
+		return secret.Bytes{}, ctap.InvalidParameter
+	}
+	return hash, nil
+}
+
+// pinToken is getPinToken (§6.5.5.7.1), for CTAP 2.0 platforms: the permissions
+// are those to register and sign in, for the first RP that comes.
+func (g *Gate) pinToken(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
+	if req.Permissions != nil || req.RPID != "" {
+		return nil, ctap.InvalidParameter
+	}
+	return g.issueByPIN(ctx, req, usePermissions, ctap.PINInvalid)
+}
+
+// tokenByPIN is getPinUvAuthTokenUsingPinWithPermissions (§6.5.5.7.2).
+func (g *Gate) tokenByPIN(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
+	permissions, err := checkPermissions(req)
+	if err != nil {
+		return nil, err
+	}
+	return g.issueByPIN(ctx, req, permissions, ctap.PINPolicyViolation)
+}
+
+// checkPermissions refuses what no token can have here.
+func checkPermissions(req *ctap.ClientPINRequest) (ctap.Permission, error) {
+	if req.Permissions == nil {
+		return 0, ctap.MissingParameter
+	}
+	p := *req.Permissions
+	switch {
+	case p == 0:
+		return 0, ctap.InvalidParameter
+	case p&^grantable != 0:
+		return 0, ctap.UnauthorizedPermission
+	case p&usePermissions != 0 && req.RPID == "":
+		return 0, ctap.MissingParameter
+	}
+	return p, nil
+}
+
+// issueByPIN has the hardware check the PIN and issues a token. mustChange is the
+// answer where the PIN has to be changed first.
+func (g *Gate) issueByPIN(ctx context.Context, req *ctap.ClientPINRequest, permissions ctap.Permission, mustChange error) (*ctap.ClientPINResponse, error) {
+	if req.PINHashEnc == nil {
+		return nil, ctap.MissingParameter
+	}
+	shared, err := g.agree(req)
+	if err != nil {
+		return nil, err
+	}
+	defer shared.Wipe()
+	if !g.PIN.IsSet() {
+		return nil, ctap.PINNotSet
+	}
+	if g.Reinsert() {
+		return nil, ctap.PINAuthBlocked
+	}
+	hash, err := decryptHash(shared, req.PINHashEnc)
+	if err != nil {
+		return nil, err
+	}
+	defer hash.Wipe()
+	grant, err := g.PIN.Verify(ctx, hash, grantFor(permissions, req.RPID))
+	if err := g.platformAnswer(err); err != nil {
+		return nil, err
+	}
+	settings, err := g.Settings.Settings()
+	if err != nil || settings.ForcePINChange {
+		return nil, errors.Join(err, mustChange)
+	}
+	t := g.newToken(req.PINUVAuthProtocol, permissions, req.RPID)
+	t.grant = grant
+	if permissions&usePermissions != 0 && req.RPID == "" {
+		g.holdPIN(t, hash)
+	}
+	return sealToken(shared, t)
+}
+
+// grantFor names the RP whose grant a token needs; nil where none is needed, or
+// none is known yet.
+func grantFor(permissions ctap.Permission, rpID string) *[32]byte {
+	if permissions&usePermissions == 0 || rpID == "" {
+		return nil
+	}
+	hash := webauthn.RPIDHash(rpID)
+	return &hash
+}
+
+func sealToken(shared *pinuv.Shared, t *Token) (*ctap.ClientPINResponse, error) {
+	enc, err := shared.Encrypt(t.Secret().Reveal())
+	if err != nil {
+		return nil, err
+	}
+	return &ctap.ClientPINResponse{PINUVAuthToken: enc}, nil
+}
+
+// tokenByUV is getPinUvAuthTokenUsingUvWithPermissions (§6.5.5.7.3). A prompt
+// that names its RP is presence enough for what follows.
+func (g *Gate) tokenByUV(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
+	permissions, err := checkPermissions(req)
+	if err != nil {
+		return nil, err
+	}
+	shared, err := g.agree(req)
+	if err != nil {
+		return nil, err
+	}
+	defer shared.Wipe()
+	if !g.CanVerify() {
+		return nil, ctap.NotAllowed
+	}
+	if g.Reinsert() {
+		return nil, ctap.UVBlocked
+	}
+	grant, err := g.VerifyUser(ctx, Ask{
+		Operation: OperationPIN, RP: ctap.RelyingParty{ID: req.RPID},
+	}, grantFor(permissions, req.RPID))
+	if err != nil {
+		return nil, err
+	}
+	t := g.newToken(req.PINUVAuthProtocol, permissions, req.RPID)
+	t.grant = grant
+	t.userPresent = req.RPID != ""
+	return sealToken(shared, t)
+}

@@ -1,0 +1,116 @@
+package consent
+
+import (
+	"context"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/pinuv"
+)
+
+// Config is what a Gate is made of.
+type Config struct {
+	PIN      PIN
+	User     User
+	Settings SettingsStore
+	// BuiltInUV tells whether User can be asked for the PIN right now; nil for
+	// an authenticator without user verification of its own.
+	BuiltInUV func() bool
+}
+
+// Gate is one person's consent to what one authenticator does. Requests take
+// turns at it: the person can answer only one question at once.
+type Gate struct {
+	Config
+
+	// turn is held by the request being served; it guards the two fields below.
+	turn      chan struct{}
+	agreement *pinuv.KeyAgreement
+	token     *Token
+
+	wrongInARow atomic.Int32
+
+	// mu guards power, whose end ends every request of that power cycle.
+	mu    sync.Mutex
+	power powerCycle
+}
+
+type powerCycle struct {
+	began time.Time
+	done  context.Context //nolint:containedctx // it is the life of the power cycle
+	end   context.CancelFunc
+}
+
+// New makes a gate, powered on.
+func New(c Config) (*Gate, error) {
+	agreement, err := pinuv.NewKeyAgreement()
+	if err != nil {
+		return nil, err
+	}
+	return &Gate{Config: c, turn: make(chan struct{}, 1), agreement: agreement, power: newPowerCycle()}, nil
+}
+
+func newPowerCycle() powerCycle {
+	done, end := context.WithCancel(context.Background())
+	return powerCycle{began: time.Now(), done: done, end: end}
+}
+
+// PowerCycle does what pulling and reinserting a security key does: pending
+// requests are cancelled and everything volatile is forgotten, among it the
+// wrong PINs in a row.
+func (g *Gate) PowerCycle() error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.power.end()
+	g.turn <- struct{}{} // whoever holds it has just been cancelled
+	defer func() { <-g.turn }()
+	g.power = newPowerCycle()
+	g.dropToken()
+	g.wrongInARow.Store(0)
+	return g.agreement.Regenerate()
+}
+
+// PoweredOn is when the power cycle began.
+func (g *Gate) PoweredOn() time.Time { return g.current().began }
+
+func (g *Gate) current() powerCycle {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.power
+}
+
+// Reinsert tells whether PINs are refused until a PowerCycle.
+func (g *Gate) Reinsert() bool { return g.wrongInARow.Load() >= maxWrongInARow }
+
+// CanVerify tells whether built-in user verification works now.
+func (g *Gate) CanVerify() bool {
+	return g.BuiltInUV != nil && g.BuiltInUV() && g.PIN.IsSet()
+}
+
+// Forget drops token and key agreement, as a reset does. The caller holds the
+// turn.
+func (g *Gate) Forget() error {
+	g.dropToken()
+	g.wrongInARow.Store(0)
+	return g.agreement.Regenerate()
+}
+
+// Begin waits for the request's turn. The context it gives ends with the power
+// cycle too; end gives the turn back.
+func (g *Gate) Begin(ctx context.Context) (inTurn context.Context, end func(), err error) {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(g.current().done, cancel)
+	select {
+	case g.turn <- struct{}{}:
+	case <-ctx.Done():
+		stop()
+		cancel()
+		return nil, nil, ctx.Err()
+	}
+	return ctx, func() {
+		<-g.turn
+		stop()
+		cancel()
+	}, nil
+}

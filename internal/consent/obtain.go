@@ -1,0 +1,201 @@
+package consent
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/secret"
+)
+
+// askTimeout is how long a question stays open. Ours; platforms cancel sooner or
+// later by their own clocks.
+const askTimeout = 2 * time.Minute
+
+// Use is what is being readied while the person is asked.
+type Use interface {
+	// Verify has the hardware check the PIN as part of this use.
+	Verify(ctx context.Context, pinHash secret.Bytes) (Grant, error)
+	// Close frees it; a nil Use must take it too.
+	Close() error
+}
+
+// Consent is a yes. Asked tells whether a question was open for it, or the
+// token's user-present flag stood for one.
+type Consent[U Use] struct {
+	Use     U
+	Account int
+	Asked   bool
+}
+
+// Obtain asks the person while prepare runs, so that after the gesture only the
+// signature is left (§6.1.2 steps 11 and 14, §6.2.2 steps 6 and 9). With the
+// token's user-present flag there is no question. On success the token is spent
+// and the caller closes the use.
+func Obtain[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask, prepare func(context.Context) (U, error)) (Consent[U], error) {
+	if z.token != nil && z.token.present(time.Now()) {
+		use, err := prepare(ctx)
+		if err != nil {
+			return Consent[U]{}, err
+		}
+		z.spend()
+		return Consent[U]{Use: use}, nil
+	}
+	ctx, stop := context.WithDeadline(ctx, z.deadline(time.Now()))
+	defer stop()
+	ctx, fail := context.WithCancelCause(ctx)
+	defer fail(nil)
+	job := background(ctx, fail, prepare)
+	approval, err := askVerified(ctx, g, z, ask, job)
+	if err != nil {
+		fail(err) // the preparation is of no use any more
+	}
+	use, jobErr := job.wait()
+	if err == nil {
+		err = jobErr
+	}
+	if err == nil {
+		z.spend()
+		return Consent[U]{Use: use, Account: approval.Account, Asked: true}, nil
+	}
+	if ctx.Err() != nil {
+		err = context.Cause(ctx) // refused, cancelled, too late, or not prepared
+	}
+	return Consent[U]{}, errors.Join(z.refusal(err), use.Close())
+}
+
+// deadline is when the question closes: no later than the grant expires.
+func (z *Authorization) deadline(now time.Time) time.Time {
+	deadline := now.Add(askTimeout)
+	if z.token != nil && z.token.grantDeadline().Before(deadline) {
+		return z.token.grantDeadline()
+	}
+	return deadline
+}
+
+// refusal maps a failed built-in verification so that platforms go on to collect
+// the PIN themselves (§6.1.2 step 11.2). A person's no stays a no.
+func (z *Authorization) refusal(err error) error {
+	if z.builtIn && (errors.Is(err, ctap.UVBlocked) || errors.Is(err, ctap.UVInvalid)) {
+		return ctap.PUATRequired
+	}
+	return err
+}
+
+// askVerified asks, and with built-in verification insists that the hardware has
+// accepted the PIN.
+func askVerified[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask, job *job[U]) (Approval, error) {
+	if z.builtIn {
+		retries, err := g.PIN.Retries(ctx)
+		if err != nil {
+			return Approval{}, err
+		}
+		ask.Retries = g.retriesNow(retries)
+		ask.Verify = func(ctx context.Context, pin secret.Bytes) error {
+			use, err := job.wait()
+			if err != nil {
+				return err
+			}
+			return g.checkPIN(pin, func(hash secret.Bytes) (err error) {
+				z.grant, err = use.Verify(ctx, hash)
+				z.owned, z.verified = true, err == nil
+				return err
+			})
+		}
+	}
+	approval, err := g.open(ctx, ask)
+	if err == nil && z.builtIn && !z.verified {
+		return Approval{}, ctap.OperationDenied
+	}
+	return approval, err
+}
+
+// open opens one question.
+func (g *Gate) open(ctx context.Context, ask Ask) (Approval, error) {
+	ask.Caller, _ = ctap.CallerFrom(ctx)
+	ctap.Report(ctx, ctap.ProgressUserNeeded)
+	defer ctap.Report(ctx, ctap.ProgressProcessing)
+	approval, err := g.User.Approve(ctx, ask)
+	if err != nil {
+		return Approval{}, err
+	}
+	if approval.Account < 0 || approval.Account >= max(1, len(ask.Accounts)) {
+		return Approval{}, ctap.OperationDenied
+	}
+	return approval, nil
+}
+
+// Confirm asks a question that no key waits for.
+func (g *Gate) Confirm(ctx context.Context, ask Ask) error {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	_, err := g.open(ctx, ask)
+	return err
+}
+
+// Touch waits for the person, then answers as §6.1.2 step 1 demands.
+func (g *Gate) Touch(ctx context.Context) error {
+	if err := g.Confirm(ctx, Ask{Operation: OperationSelect}); err != nil {
+		return err
+	}
+	if g.PIN.IsSet() {
+		return ctap.PINInvalid
+	}
+	return ctap.PINNotSet
+}
+
+// VerifyUser asks a question together with the PIN, outside of any use of a key.
+// It gives a grant where rpIDHash names a relying party.
+func (g *Gate) VerifyUser(ctx context.Context, ask Ask, rpIDHash *[32]byte) (Grant, error) {
+	ctx, cancel := context.WithTimeout(ctx, askTimeout)
+	defer cancel()
+	retries, err := g.PIN.Retries(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if retries == 0 || g.Reinsert() {
+		return nil, ctap.UVBlocked
+	}
+	var grant Grant
+	verified := false
+	ask.Retries = g.retriesNow(retries)
+	ask.Verify = func(ctx context.Context, pin secret.Bytes) error {
+		return g.checkPIN(pin, func(hash secret.Bytes) (err error) {
+			grant, err = g.PIN.Verify(ctx, hash, rpIDHash)
+			verified = err == nil
+			return err
+		})
+	}
+	if _, err := g.open(ctx, ask); err != nil {
+		return nil, err
+	}
+	if !verified {
+		return nil, ctap.OperationDenied
+	}
+	return grant, nil
+}
+
+// job is a preparation under way.
+type job[U Use] struct {
+	done chan struct{}
+	use  U
+	err  error
+}
+
+// background runs prepare beside the prompt; a failure closes the prompt.
+func background[U Use](ctx context.Context, fail context.CancelCauseFunc, prepare func(context.Context) (U, error)) *job[U] {
+	j := &job[U]{done: make(chan struct{})}
+	go func() {
+		defer close(j.done)
+		if j.use, j.err = prepare(ctx); j.err != nil {
+			fail(j.err)
+		}
+	}()
+	return j
+}
+
+func (j *job[U]) wait() (U, error) {
+	<-j.done
+	return j.use, j.err
+}

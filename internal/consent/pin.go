@@ -1,0 +1,81 @@
+package consent
+
+import (
+	"crypto/sha256"
+	"errors"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/secret"
+)
+
+// From the specification: three consecutive mismatches, and PINs are refused
+// until the next power cycle (§6.5.5.6); 8 tries in all; 63 bytes (§6.5.1).
+const (
+	maxWrongInARow = 3
+	maxPINRetries  = 8
+	maxPINBytes    = 63
+	paddedPINBytes = 64
+	pinHashBytes   = 16 // LEFT(SHA-256(PIN), 16), §6.5.5.7
+)
+
+// MaxPINBytes is the longest PIN in UTF-8 bytes.
+const MaxPINBytes = maxPINBytes
+
+// checkPIN has verify check a PIN typed at our prompt. The prompt may try again
+// after a *WrongPIN; the third in a row ends it with UVBlocked.
+func (g *Gate) checkPIN(pin secret.Bytes, verify func(pinHash secret.Bytes) error) error {
+	if g.Reinsert() {
+		return ctap.UVBlocked
+	}
+	hash := hashPIN(pin.Reveal())
+	defer hash.Wipe()
+	err := g.countPIN(verify(hash))
+	if wrong, ok := errors.AsType[*WrongPIN](err); ok {
+		if wrong.Retries == 0 || g.Reinsert() {
+			return ctap.UVBlocked
+		}
+		return &WrongPIN{Retries: g.retriesNow(wrong.Retries)}
+	}
+	return err
+}
+
+// retriesNow is how many of retries can be spent before a power cycle.
+func (g *Gate) retriesNow(retries int) int {
+	return max(0, min(retries, maxWrongInARow-int(g.wrongInARow.Load())))
+}
+
+// countPIN keeps the count of wrong PINs in a row. After each the key agreement
+// key changes, so that a recorded message cannot be tried again (§6.5.5.7.2).
+func (g *Gate) countPIN(err error) error {
+	if err == nil {
+		g.wrongInARow.Store(0)
+		return nil
+	}
+	if _, wrong := errors.AsType[*WrongPIN](err); !wrong {
+		return err
+	}
+	g.wrongInARow.Add(1)
+	return errors.Join(err, g.agreement.Regenerate())
+}
+
+// platformAnswer counts a PIN that a platform sent and picks the answer to it.
+func (g *Gate) platformAnswer(err error) error {
+	err = g.countPIN(err)
+	wrong, ok := errors.AsType[*WrongPIN](err)
+	switch {
+	case !ok:
+		return err
+	case wrong.Retries == 0:
+		return ctap.PINBlocked
+	case g.Reinsert():
+		return ctap.PINAuthBlocked
+	default:
+		return ctap.PINInvalid
+	}
+}
+
+func hashPIN(pin []byte) secret.Bytes {
+	sum := sha256.Sum256(pin)
+	clear(sum[pinHashBytes:])
+	return secret.Of(sum[:pinHashBytes:pinHashBytes])
+}
