@@ -49,6 +49,14 @@ if "$binary" -test.run='^$' -test.fuzz="^$name\$" -test.fuzztime="$DURATION" \
   printf 'ok    %-60s %s\n' "${path##*/}.$name" "$(grep '^fuzz: elapsed' "$log" | tail -1 | cut -d, -f2-)"
   exit 0
 fi
+# Before Go 1.27 (go.dev/issue/75804) the fuzzer reports its own deadline as the
+# target's failure, about once in forty runs. A target that failed, crashed or hung
+# says more than that.
+if [ "$(grep -A1 "^--- FAIL: $name " "$log" | tail -n 1)" = "    context deadline exceeded" ] &&
+  ! grep -qE 'Failing input|panic:|hung or terminated|seed corpus' "$log"; then
+  printf 'ok    %-60s %s\n' "${path##*/}.$name" " (ended in its deadline)"
+  exit 0
+fi
 printf 'FAIL  %s.%s\n' "$path" "$name"
 cat "$log"
 exit 1
