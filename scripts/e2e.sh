@@ -13,7 +13,7 @@ trap 'rm -f "$log"' EXIT
 if grep -rlqs --include='*_test.go' -E '^//go:build (.*[ (!])?e2e\b' test; then
   args=(-tags e2e ./test/...)
 else
-  suites=$(grep -rls --include='*_test.go' '^func TestScript' cmd internal | sed -E 's|^(.*)/[^/]*$|./\1|' | sort -u)
+  suites=$(grep -rls --include='*_test.go' '^func TestScript' cmd internal | sed -E 's|^(.*)/[^/]*$|./\1|' | sort -u || true)
   if [ -z "$suites" ]; then
     echo "e2e: there is no end-to-end test: no test/ file with build tag e2e, no TestScript in cmd or internal" >&2
     exit 1
