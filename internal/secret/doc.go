@@ -9,7 +9,7 @@
 //   - No formatter, encoder or logger of the standard library shows the content:
 //     fmt prints [secret], the encoders fail.
 //   - Comparison takes constant time; == does not compile.
-//   - Wipe zeroes the memory that was handed in.
+//   - Wipe zeroes the memory that was handed in and leaves every copy empty.
 //
 // What it cannot do: copies that the caller, the runtime or the kernel made are
 // out of its reach. It refuses to know what the secrets are for.

@@ -23,11 +23,11 @@ type Bytes struct {
 	// A function, because functions cannot be compared with ==, and because fmt
 	// does not call Format on an unexported field of somebody's struct: of a
 	// function it prints the address, of a slice or a pointer the content.
-	content func() []byte
+	content func() *[]byte
 }
 
 // Of makes b a secret. It takes b over: the caller must not use it again.
-func Of(b []byte) Bytes { return Bytes{content: func() []byte { return b }} }
+func Of(b []byte) Bytes { return Bytes{content: func() *[]byte { return &b }} }
 
 // Random makes a secret of n random bytes.
 func Random(n int) Bytes {
@@ -37,19 +37,20 @@ func Random(n int) Bytes {
 	return Of(b)
 }
 
-// Reveal gives the shared memory itself, not a copy. Wipe empties it.
+// Reveal gives the shared memory itself, not a copy: nil when there is none, or
+// none any more.
 func (s Bytes) Reveal() []byte {
 	if s.content == nil {
 		return nil
 	}
-	return s.content()
+	return *s.content()
 }
 
 // Len gives the length in bytes.
 func (s Bytes) Len() int { return len(s.Reveal()) }
 
-// IsZero tells whether there is no secret: nil or empty. A wiped secret is not
-// zero in this sense; it has its length.
+// IsZero tells whether there is no secret: none was set, it was empty, or it has
+// been wiped.
 func (s Bytes) IsZero() bool { return len(s.Reveal()) == 0 }
 
 // Equal compares in constant time. Only the lengths can be learnt.
@@ -60,8 +61,17 @@ func (s Bytes) Equal(other Bytes) bool {
 // Clone makes a secret of the same content in memory of its own.
 func (s Bytes) Clone() Bytes { return Of(bytes.Clone(s.Reveal())) }
 
-// Wipe zeroes the memory, for every copy that shares it. It may be called twice.
-func (s Bytes) Wipe() { clear(s.Reveal()) }
+// Wipe zeroes the memory and empties every copy that shares it: a forgotten copy
+// must not go on as a key of zeroes, which anybody can guess. It may be called
+// twice.
+func (s Bytes) Wipe() {
+	if s.content == nil {
+		return
+	}
+	shared := s.content()
+	clear(*shared)
+	*shared = nil
+}
 
 // Format prints [secret] for every verb. The receiver is a value, so that the
 // content of a struct's field is not shown either.
