@@ -91,6 +91,9 @@ func askVerified[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask,
 		if err != nil {
 			return Approval{}, err
 		}
+		if retries == 0 {
+			return Approval{}, ctap.UVBlocked
+		}
 		ask.Retries = g.retriesNow(retries)
 		ask.Verify = func(ctx context.Context, pin secret.Bytes) error {
 			use, err := job.wait()

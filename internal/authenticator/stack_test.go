@@ -1,0 +1,98 @@
+package authenticator_test
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"testing"
+
+	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/store"
+	"github.com/localpasskey/localpasskey/internal/swtpm"
+	"github.com/localpasskey/localpasskey/internal/tpm"
+)
+
+// stack is a whole authenticator: swtpm, store on disk, scripted person.
+type stack struct {
+	*authenticator.Authenticator
+	machine *tpm.Machine
+	store   *store.Store
+	person  *ctaptest.Person
+}
+
+// Erase is what the daemon does for a reset.
+func (s *stack) Erase(ctx context.Context) error {
+	if err := s.machine.Renew(ctx); err != nil {
+		return err
+	}
+	return s.store.Erase(s.machine.MetadataKey(), s.machine.Generation())
+}
+
+// newStack builds one; change may alter its parts before the authenticator is
+// made of them.
+func newStack(t testing.TB, change ...func(*authenticator.Config)) *stack {
+	t.Helper()
+	chip, err := swtpm.Start(t.Context(), t.TempDir())
+	check(t, err)
+	t.Cleanup(func() { check(t, chip.Close()) })
+	s := &stack{person: ctaptest.NewPerson(ctaptest.Auto, 0)}
+	s.store, err = store.Open(filepath.Join(t.TempDir(), "passkeys.db"))
+	check(t, err)
+	t.Cleanup(func() { check(t, s.store.Close()) })
+	s.machine, err = tpm.SetUp(t.Context(), chip.Opener(), s.store.Ledger())
+	check(t, err)
+	check(t, s.store.Unlock(s.machine.MetadataKey(), s.machine.Generation()))
+	config := authenticator.Config{
+		Keys: s.machine, PIN: s.machine, Store: s.store, User: s.person, Eraser: s,
+		BuiltInUV: func() bool { return true },
+		AAGUID:    authenticator.TPMAAGUID(),
+		Log:       slog.New(slog.DiscardHandler),
+	}
+	for _, c := range change {
+		c(&config)
+	}
+	s.Authenticator, err = authenticator.New(config)
+	check(t, err)
+	return s
+}
+
+func check(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// contract runs ctaptest's suite with the channels that open gives.
+func contract(t *testing.T, door ctap.Door, wrap func(*testing.T, *stack) ctap.Authenticator) {
+	ctaptest.Run(t, func(t *testing.T) ctaptest.Device {
+		s := newStack(t)
+		return ctaptest.Device{
+			Open:       func(t *testing.T) ctap.Authenticator { return wrap(t, s) },
+			Person:     s.person,
+			PowerCycle: func(t *testing.T) { check(t, s.PowerCycle()) },
+			Socket:     door == ctap.DoorSocket,
+		}
+	})
+}
+
+func TestContractInProcess(t *testing.T) {
+	contract(t, ctap.DoorSocket, func(_ *testing.T, s *stack) ctap.Authenticator {
+		return s.Channel(ctap.DoorSocket)
+	})
+}
+
+// loop carries messages without a wire: calls → bytes → calls.
+type loop struct{ a ctap.Authenticator }
+
+func (l loop) Exchange(ctx context.Context, request []byte) ([]byte, error) {
+	return ctap.Serve(ctx, l.a, request), nil
+}
+
+func TestContractThroughBytes(t *testing.T) {
+	contract(t, ctap.DoorHID, func(_ *testing.T, s *stack) ctap.Authenticator {
+		return ctap.NewClient(loop{s.Channel(ctap.DoorHID)})
+	})
+}
