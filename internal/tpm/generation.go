@@ -308,6 +308,9 @@ func (g *generation) prove(t transport.TPM, salt *wire.Salt) (*wire.Session, err
 		Offset:        pinLimitOffset,
 		Operation:     tpm2.TPMEOEq,
 	}.Execute(t)
+	if errors.Is(err, tpm2.TPMRCHandle) || errors.Is(err, tpm2.TPMRCNVUninitialized) {
+		return nil, ended(err)
+	}
 	if err != nil {
 		return nil, fmt.Errorf("PolicyNV: %w", err)
 	}

@@ -98,8 +98,14 @@ func (m *Machine) Change(ctx context.Context, from, to secret.Bytes) error {
 		}
 	}
 	err = m.converse(ctx, func(t transport.TPM) error { return g.change(t, m.srk, old, next) })
-	if err != nil || !first {
+	switch {
+	case !first:
 		return err
+	case err != nil:
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tidyUp)
+		defer cancel()
+		_, unsettled := m.settle(ctx)
+		return errors.Join(err, unsettled)
 	}
 	return m.commit(g.settled(pinSet), m.doomed)
 }

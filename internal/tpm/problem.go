@@ -119,6 +119,8 @@ func explain(err error) error {
 		}
 	case errors.Is(err, tpm2.TPMRCIntegrity):
 		return foreign("its TPM did not wrap this key", err)
+	case errors.Is(err, tpm2.TPMRCHandle): // What asks for our index has explained that already.
+		return foreign("its storage key is gone", err)
 	case errors.As(err, &rc):
 		return err
 	default:

@@ -1,0 +1,555 @@
+package tpm
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-tpm/tpm2"
+	"github.com/google/go-tpm/tpm2/transport"
+
+	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/keystest"
+	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/swtpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/wire"
+)
+
+// The attacker has the TPM to himself, knows everything that is in the ledger and
+// in memory but the PIN, and owns the owner hierarchy, as root does.
+
+const evil = "evil"
+
+var rpA, rpB = [32]byte{0xA}, [32]byte{0xB}
+
+// victim is a set-up machine with the PIN 1234 and keys of every sort.
+type victim struct {
+	*testing.T
+	*Machine
+	chip   *swtpm.TPM
+	ledger *memory
+	bound  *authenticator.Key // PIN-bound to rpA
+	free   *authenticator.Key // presence-only
+}
+
+func newVictim(t *testing.T) *victim {
+	t.Helper()
+	m, chip, ledger := setUp(t)
+	must(t, m.Change(t.Context(), secret.Bytes{}, keystest.Hash("1234")))
+	v := &victim{T: t, Machine: m, chip: chip, ledger: ledger}
+	v.bound = v.newKey(authenticator.PINBound)
+	v.free = v.newKey(authenticator.PresenceOnly)
+	return v
+}
+
+func (v *victim) newKey(binding authenticator.Binding) *authenticator.Key {
+	v.Helper()
+	return must1[*authenticator.Key](v.T)(v.Create(v.Context(), authenticator.KeySpec{
+		Kind: authenticator.SigningKey, Binding: binding, RPIDHash: rpA,
+	}))
+}
+
+// raw is a connection of the attacker's.
+func (v *victim) raw(f func(t transport.TPM)) {
+	v.Helper()
+	conn := must1[Conn](v.T)(v.chip.Opener()(v.Context()))
+	defer conn.Close()
+	f(conn)
+}
+
+func (v *victim) policy(t transport.TPM) *wire.Session {
+	v.Helper()
+	return must1[*wire.Session](v.T)(wire.StartPolicy(t, nil))
+}
+
+// says checks what an attack is answered, and prints it.
+func (v *victim) says(attack string, err error, want tpm2.TPMRC) {
+	v.Helper()
+	v.Logf("%-64s %v", attack+":", err)
+	if !errors.Is(err, want) {
+		v.Errorf("%s: got %v, want %v", attack, err, want)
+	}
+}
+
+func (v *victim) works(what string, err error) {
+	v.Helper()
+	v.Logf("%-64s %v", what+":", err)
+	if err != nil {
+		v.Errorf("%s: %v", what, err)
+	}
+}
+
+// load loads a key's blob as it is.
+func (v *victim) load(t transport.TPM, key *authenticator.Key) tpm2.NamedHandle {
+	v.Helper()
+	w := must1[wrapped](v.T)(decodeWrapped(key.Handle))
+	return must1[tpm2.NamedHandle](v.T)(w.load(t, v.srk))
+}
+
+// sign signs with whatever authorization the attacker has.
+func sign(t transport.TPM, key tpm2.NamedHandle, auth tpm2.Session) error {
+	_, err := tpm2.Sign{
+		KeyHandle:  tpm2.AuthHandle{Handle: key.Handle, Name: key.Name, Auth: auth},
+		Digest:     tpm2.TPM2BDigest{Buffer: make([]byte, 32)},
+		Validation: tpm2.TPMTTKHashCheck{Tag: tpm2.TPMSTHashCheck, Hierarchy: tpm2.TPMRHNull},
+	}.Execute(t)
+	return err
+}
+
+// showPassword is PolicySecret of an index with a password.
+func showPassword(t transport.TPM, index tpm2.NamedHandle, password []byte, s *wire.Session, ref []byte) error {
+	_, err := tpm2.PolicySecret{
+		AuthHandle:    tpm2.AuthHandle{Handle: index.Handle, Name: index.Name, Auth: tpm2.PasswordAuth(password)},
+		PolicySession: s.Handle(),
+		PolicyRef:     tpm2.TPM2BNonce{Buffer: ref},
+	}.Execute(t)
+	return err
+}
+
+func owner() tpm2.AuthHandle {
+	return tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)}
+}
+
+// undefine removes the victim's index, as the owner can.
+func (v *victim) undefine(t transport.TPM) {
+	v.Helper()
+	_, err := tpm2.NVUndefineSpace{AuthHandle: owner(), NVIndex: v.generation().index}.Execute(t)
+	must(v.T, err)
+}
+
+// redefine puts an index of the same public area, with the attacker's PIN, at the
+// same place, and gives it with the Name that it has.
+func (v *victim) redefine(t transport.TPM) (tpm2.NamedHandle, error) {
+	g := v.generation()
+	policy := authorized(g.authority())
+	_, err := tpm2.NVDefineSpace{
+		AuthHandle: owner(),
+		Auth:       tpm2.TPM2BAuth{Buffer: []byte(evil)},
+		PublicInfo: tpm2.New2B(indexPublic(g.index.Handle, policy, false)),
+	}.Execute(t)
+	return tpm2.NamedHandle{Handle: g.index.Handle, Name: indexName(g.index.Handle, policy, false)}, err
+}
+
+func write(t transport.TPM, index tpm2.NamedHandle, auth tpm2.AuthHandle) error {
+	_, err := tpm2.NVWrite{
+		AuthHandle: auth,
+		NVIndex:    index,
+		Data:       tpm2.TPM2BMaxNVBuffer{Buffer: []byte{0, 0, 0, 0, 0, 0, 0, attempts}},
+	}.Execute(t)
+	return err
+}
+
+func ownerAuth(t transport.TPM, from, to string) error {
+	_, err := tpm2.HierarchyChangeAuth{
+		AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth([]byte(from))},
+		NewAuth:    tpm2.TPM2BAuth{Buffer: []byte(to)},
+	}.Execute(t)
+	return err
+}
+
+func TestAttackA1RedefinedIndex(t *testing.T) {
+	v := newVictim(t)
+	real := v.generation().index
+	v.raw(func(c transport.TPM) {
+		v.undefine(c)
+		index, err := v.redefine(c)
+		must(t, err)
+		if bytes.Equal(index.Name.Buffer, real.Name.Buffer) {
+			t.Fatal("an unwritten index has the written one's name")
+		}
+		password := tpm2.AuthHandle{Handle: index.Handle, Name: index.Name, Auth: tpm2.PasswordAuth([]byte(evil))}
+		v.says("owner writes the redefined index", write(c, index, owner()), tpm2.TPMRCNVAuthorization)
+		v.says("attacker's PIN writes it", write(c, index, password), tpm2.TPMRCAuthUnavailable)
+		s := v.policy(c)
+		by := tpm2.AuthHandle{Handle: index.Handle, Name: index.Name, Auth: s}
+		v.says("an empty policy writes it", write(c, index, by), tpm2.TPMRCPolicyFail)
+		v.says("attacker's PIN for a signature", showPassword(c, index, []byte(evil), s, rpA[:]), tpm2.TPMRCAuthUnavailable)
+		key := v.load(c, v.bound)
+		v.says("sign all the same", sign(c, key, s), tpm2.TPMRCPolicyFail)
+	})
+	v.raw(func(c transport.TPM) {
+		_, err := tpm2.NVUndefineSpace{AuthHandle: owner(), NVIndex: tpm2.NamedHandle{
+			Handle: real.Handle, Name: indexName(real.Handle, authorized(v.generation().authority()), false),
+		}}.Execute(c)
+		must(t, err)
+		_, err = tpm2.NVDefineSpace{
+			AuthHandle: owner(),
+			Auth:       tpm2.TPM2BAuth{Buffer: []byte(evil)},
+			PublicInfo: tpm2.New2B(indexPublic(real.Handle, authorized(v.generation().authority()), true)),
+		}.Execute(c)
+		v.says("define an index that is written already", err, tpm2.TPMRCAttributes)
+	})
+	if _, err := Open(t.Context(), v.chip.Opener(), v.ledger); ctap.StatusOf(err) != ctap.IntegrityFailure {
+		t.Errorf("opened without its index: %v", err)
+	}
+}
+
+func TestAttackA2WrongAuthorization(t *testing.T) {
+	v := newVictim(t)
+	g := v.generation()
+	other := must1[*Machine](t)(SetUp(t.Context(), v.chip.Opener(), new(memory)))
+	must(t, other.Change(t.Context(), secret.Bytes{}, keystest.Hash(evil)))
+	ticket := func(m *Machine, pin string, rp [32]byte, lifetime time.Duration) *wire.Ticket {
+		auth := must1[[]byte](t)(m.generation().authOf(keystest.Hash(pin)))
+		return must1[*wire.Ticket](t)(m.verify(t.Context(), m.generation(), auth, rp[:], lifetime))
+	}
+	v.raw(func(c transport.TPM) {
+		key := v.load(c, v.bound)
+		v.says("sign with an empty password", sign(c, key, tpm2.PasswordAuth(nil)), tpm2.TPMRCAuthUnavailable)
+		v.says("sign with the right PIN's authorization as password",
+			sign(c, key, tpm2.PasswordAuth(must1[[]byte](t)(g.authOf(keystest.Hash("1234"))))), tpm2.TPMRCAuthUnavailable)
+		v.says("sign with an unsatisfied policy", sign(c, key, v.policy(c)), tpm2.TPMRCPolicyFail)
+	})
+	use := func(attack string, tk *wire.Ticket, ref [32]byte, name tpm2.TPM2BName) (ticketErr, signErr error) {
+		v.raw(func(c transport.TPM) {
+			s := v.policy(c)
+			ticketErr = wire.PolicyTicket(c, s.Handle(), tk, ref[:], name)
+			signErr = sign(c, v.load(c, v.bound), s)
+		})
+		v.Logf("%-64s PolicyTicket %v, Sign %v", attack+":", ticketErr, signErr)
+		return ticketErr, signErr
+	}
+	asIs := func(attack string, tk *wire.Ticket, ref [32]byte, name tpm2.TPM2BName, want tpm2.TPMRC) {
+		t.Helper()
+		ticketErr, signErr := use(attack, tk, ref, name)
+		if want == tpm2.TPMRCSuccess && ticketErr != nil || want != tpm2.TPMRCSuccess && !errors.Is(ticketErr, want) {
+			t.Errorf("%s: PolicyTicket %v, want %v", attack, ticketErr, want)
+		}
+		if !errors.Is(signErr, tpm2.TPMRCPolicyFail) {
+			t.Errorf("%s: Sign %v", attack, signErr)
+		}
+	}
+	foreignRP := ticket(v.Machine, "1234", rpB, authenticator.GrantLifetime)
+	asIs("another RP's ticket, as it is", foreignRP, rpB, g.index.Name, tpm2.TPMRCSuccess)
+	asIs("another RP's ticket, called this one's", foreignRP, rpA, g.index.Name, tpm2.TPMRCTicket)
+	foreignPIN := ticket(other, evil, rpA, authenticator.GrantLifetime)
+	asIs("another PIN index's ticket, as it is", foreignPIN, rpA, other.generation().index.Name, tpm2.TPMRCSuccess)
+	asIs("another PIN index's ticket, called this one's", foreignPIN, rpA, g.index.Name, tpm2.TPMRCTicket)
+
+	brief := ticket(v.Machine, "1234", rpA, time.Second)
+	if ticketErr, signErr := use("a ticket of one second, at once", brief, rpA, g.index.Name); ticketErr != nil || signErr != nil {
+		t.Fatalf("a live ticket: %v, %v", ticketErr, signErr)
+	}
+	expired := &grant{generation: g.id, rpIDHash: rpA, ticket: brief}
+	<-time.After(1200 * time.Millisecond)
+	asIs("the same a little later", brief, rpA, g.index.Name, tpm2.TPMRCExpired)
+	_, err := v.Prepare(t.Context(), v.bound, expired)
+	v.says("Prepare with it", err, tpm2.TPMRCExpired)
+	if ctap.StatusOf(err) != ctap.PINAuthInvalid {
+		t.Errorf("an expired grant: %v", err)
+	}
+	longer := &wire.Ticket{Timeout: bytes.Clone(brief.Timeout), Proof: brief.Proof}
+	longer.Timeout[len(longer.Timeout)-4]++
+	asIs("an expired ticket with a later time written on it", longer, rpA, g.index.Name, tpm2.TPMRCTicket)
+}
+
+func TestAttackA3Guessing(t *testing.T) {
+	v := newVictim(t)
+	for i := range attempts {
+		_, err := v.Verify(t.Context(), keystest.Hash(evil), nil)
+		var wrong *authenticator.WrongPIN
+		if !errors.As(err, &wrong) || wrong.Retries != attempts-1-i {
+			t.Fatalf("guess %d: %v", i+1, err)
+		}
+		t.Logf("guess %d: %v, %d left, global lockoutCounter %d", i+1, err, wrong.Retries, v.lockoutCounter())
+	}
+	locked := func(when string) {
+		t.Helper()
+		_, err := v.Verify(t.Context(), keystest.Hash("1234"), &rpA)
+		t.Logf("the right PIN %s: %v", when, err)
+		if ctap.StatusOf(err) != ctap.PINBlocked {
+			t.Errorf("the right PIN %s: %v", when, err)
+		}
+		if n := v.lockoutCounter(); n != 0 {
+			t.Errorf("global lockoutCounter %d %s: our wrong PINs lock others out", n, when)
+		}
+		if left := must1[int](t)(v.Retries(t.Context())); left != 0 {
+			t.Errorf("%d attempts left %s", left, when)
+		}
+	}
+	locked("after eight guesses")
+	must(t, v.chip.Restart(t.Context()))
+	locked("after a power cycle")
+	v.raw(func(c transport.TPM) {
+		must(t, lockReset(c))
+	})
+	locked("after a reset of the TPM's own lockout")
+}
+
+func (v *victim) lockoutCounter() (n uint32) {
+	v.Helper()
+	const ptLockoutCounter = 0x20E
+	v.raw(func(c transport.TPM) {
+		rsp := must1[*tpm2.GetCapabilityResponse](v.T)(tpm2.GetCapability{
+			Capability: tpm2.TPMCapTPMProperties, Property: ptLockoutCounter, PropertyCount: 1,
+		}.Execute(c))
+		n = must1[*tpm2.TPMLTaggedTPMProperty](v.T)(rsp.CapabilityData.Data.TPMProperties()).TPMProperty[0].Value
+	})
+	return n
+}
+
+// lockReset is TPM2_DictionaryAttackLockReset with the empty lockoutAuth.
+func lockReset(t transport.TPM) error {
+	const cc, lockout, pw = 0x139, 0x4000000A, 0x40000009
+	b := []byte{0x80, 0x02}
+	for _, word := range []uint32{10 + 4 + 4 + 9, cc, lockout, 9, pw} {
+		b = binary.BigEndian.AppendUint32(b, word)
+	}
+	rsp, err := t.Send(append(b, 0, 0, 0, 0, 0))
+	if err != nil {
+		return err
+	}
+	if rc := tpm2.TPMRC(binary.BigEndian.Uint32(rsp[6:])); rc != tpm2.TPMRCSuccess {
+		return rc
+	}
+	return nil
+}
+
+func TestAttackA4BoundSession(t *testing.T) {
+	v := newVictim(t)
+	v.raw(func(c transport.TPM) {
+		_, err := tpm2.StartAuthSession{
+			TPMKey:      tpm2.TPMRHNull,
+			Bind:        v.generation().index.Handle,
+			NonceCaller: tpm2.TPM2BNonce{Buffer: make([]byte, 16)},
+			SessionType: tpm2.TPMSEHMAC,
+			Symmetric:   tpm2.TPMTSymDef{Algorithm: tpm2.TPMAlgNull},
+			AuthHash:    tpm2.TPMAlgSHA256,
+		}.Execute(c)
+		v.says("a session bound to the PIN index", err, tpm2.TPMRCHandle)
+	})
+	if left := must1[int](t)(v.Retries(t.Context())); left != attempts {
+		t.Errorf("%d attempts left", left)
+	}
+}
+
+func TestAttackA5Approvals(t *testing.T) {
+	v := newVictim(t)
+	g := v.generation()
+	byPassword := func(auth []byte) tpm2.AuthHandle {
+		return tpm2.AuthHandle{Handle: g.index.Handle, Name: g.index.Name, Auth: tpm2.PasswordAuth(auth)}
+	}
+	pin := must1[[]byte](t)(g.authOf(keystest.Hash("1234")))
+	v.raw(func(c transport.TPM) {
+		v.says("owner writes the count", write(c, g.index, owner()), tpm2.TPMRCNVAuthorization)
+		v.says("the PIN itself writes it", write(c, g.index, byPassword(pin)), tpm2.TPMRCAuthUnavailable)
+		s := v.policy(c)
+		err := authorize(c, s, changePolicy(g.index.Name), g.box.Change, g.authority(), wire.NVChangeAuth)
+		v.says("the approval of NV_ChangeAuth without the PIN", err, tpm2.TPMRCValue)
+	})
+	type approval struct {
+		name   string
+		policy policy
+		ticket []byte
+		cc     tpm2.TPMCC
+	}
+	for _, a := range []approval{
+		{"NV_Read", readPolicy(), g.box.Read, tpm2.TPMCCNVRead},
+		{"PolicyNV", provePolicy(), g.box.Prove, tpm2.TPMCCPolicyNV},
+	} {
+		v.raw(func(c transport.TPM) {
+			s := must1[*wire.Session](t)(g.approved(c, a.policy, a.ticket, a.cc))
+			v.says("the approval of "+a.name+" writes", write(c, g.index, g.by(s)), tpm2.TPMRCPolicyCC)
+		})
+		v.raw(func(c transport.TPM) {
+			s := must1[*wire.Session](t)(g.approved(c, a.policy, a.ticket, a.cc))
+			cover := must1[*wire.Session](t)(wire.StartHMAC(c, v.srk.salt()))
+			v.says("the approval of "+a.name+" changes the PIN", wire.ChangeNVAuth(c, g.index, []byte(evil), s, cover), tpm2.TPMRCPolicyCC)
+		})
+		v.raw(func(c transport.TPM) {
+			s := must1[*wire.Session](t)(g.approved(c, a.policy, a.ticket, a.cc))
+			target := v.policy(c)
+			_, err := tpm2.PolicySecret{AuthHandle: g.by(s), PolicySession: target.Handle()}.Execute(c)
+			t.Logf("the approval of %s stands for the PIN: %v", a.name, err)
+			if err == nil {
+				t.Errorf("the approval of %s satisfies PolicySecret", a.name)
+			}
+		})
+		v.raw(func(c transport.TPM) {
+			s := must1[*wire.Session](t)(g.approved(c, a.policy, a.ticket, a.cc))
+			v.says("the approval of "+a.name+" signs", sign(c, v.load(c, v.bound), s), tpm2.TPMRCPolicyFail)
+		})
+	}
+	if left := must1[int](t)(v.Retries(t.Context())); left != attempts {
+		t.Errorf("%d attempts left", left)
+	}
+	must1[authenticator.Grant](t)(v.Verify(t.Context(), keystest.Hash("1234"), &rpA))
+}
+
+func TestAttackA6SecondTPM(t *testing.T) {
+	v := newVictim(t)
+	second := startTPM(t)
+	mine := must1[*Machine](t)(SetUp(t.Context(), second.Opener(), new(memory)))
+	refused := func(how string, err error) {
+		t.Helper()
+		p := problem(t, err)
+		t.Logf("%s: %v; hint: %s", how, err, p.Hint)
+		if !strings.Contains(p.What, "made on another machine") {
+			t.Errorf("%s: %v", how, err)
+		}
+	}
+	before := len(v.ledger.saved)
+	_, err := Open(t.Context(), startTPM(t).Opener(), v.ledger)
+	refused("on a TPM that was never used", err)
+	_, err = Open(t.Context(), second.Opener(), v.ledger)
+	refused("on another machine's TPM", err)
+
+	r := must1[*record](t)(decodeRecord(must1[[]byte](t)(v.ledger.Load())))
+	r.SRKName = mine.srk.name.Buffer
+	_, err = Open(t.Context(), second.Opener(), &memory{saved: [][]byte{must1[[]byte](t)(r.encode())}})
+	refused("there, with its storage key's name written in", err)
+	if !errors.Is(err, tpm2.TPMRCIntegrity) {
+		t.Errorf("got %v, want TPM_RC_INTEGRITY", err)
+	}
+	if len(v.ledger.saved) != before {
+		t.Error("the ledger of another machine was written")
+	}
+	conn := must1[Conn](t)(second.Opener()(t.Context()))
+	defer conn.Close()
+	w := must1[wrapped](t)(decodeWrapped(v.bound.Handle))
+	_, err = w.load(conn, mine.srk)
+	v.says("a credential's blob on the second TPM", err, tpm2.TPMRCIntegrity)
+	refused("the same, in words", explain(err))
+	if _, err = mine.Prepare(t.Context(), v.bound, nil); ctap.StatusOf(err) != ctap.InvalidCredential {
+		t.Errorf("Prepare on the second machine: %v", err)
+	}
+}
+
+func TestAttackA7OldStore(t *testing.T) {
+	v := newVictim(t)
+	oldest, old := v.ledger.saved[0], must1[[]byte](t)(v.ledger.Load())
+	for _, b := range v.ledger.saved {
+		if r := must1[*record](t)(decodeRecord(b)); r.Current != nil {
+			oldest = b // the first with a generation: before any PIN
+			break
+		}
+	}
+	must(t, v.Change(t.Context(), keystest.Hash("1234"), keystest.Hash("5678")))
+
+	m := must1[*Machine](t)(Open(t.Context(), v.chip.Opener(), &memory{saved: [][]byte{old}}))
+	_, err := m.Verify(t.Context(), keystest.Hash("1234"), &rpA)
+	t.Logf("store of before the PIN change, old PIN: %v", err)
+	if ctap.StatusOf(err) != ctap.PINInvalid {
+		t.Errorf("the old PIN with the old store: %v", err)
+	}
+	g := must1[authenticator.Grant](t)(m.Verify(t.Context(), keystest.Hash("5678"), &rpA))
+	v.works("the new PIN with the old store", signWith(t, m, v.bound, g))
+
+	m = must1[*Machine](t)(Open(t.Context(), v.chip.Opener(), &memory{saved: [][]byte{oldest}}))
+	err = m.Change(t.Context(), secret.Bytes{}, keystest.Hash(evil))
+	t.Logf("store of before the first PIN, a first PIN: %v", err)
+	if ctap.StatusOf(err) != ctap.PINInvalid {
+		t.Errorf("a first PIN with the oldest store: %v", err)
+	}
+	if !m.IsSet() {
+		t.Error("after that the machine must know that there is a PIN")
+	}
+	must1[authenticator.Grant](t)(m.Verify(t.Context(), keystest.Hash("5678"), &rpA))
+}
+
+func TestAttackA8ObjectChangeAuth(t *testing.T) {
+	v := newVictim(t)
+	w := must1[wrapped](t)(decodeWrapped(v.bound.Handle))
+	v.raw(func(c transport.TPM) {
+		key := v.load(c, v.bound)
+		rsp, err := tpm2.ObjectChangeAuth{
+			ObjectHandle: tpm2.AuthHandle{Handle: key.Handle, Name: key.Name, Auth: tpm2.PasswordAuth(nil)},
+			ParentHandle: tpm2.NamedHandle{Handle: srkHandle, Name: v.srk.name},
+			NewAuth:      tpm2.TPM2BAuth{Buffer: []byte(evil)},
+		}.Execute(c)
+		t.Logf("ObjectChangeAuth without the PIN: %v", err)
+		must(t, err)
+		w.private = rsp.OutPrivate.Buffer
+	})
+	changed := *v.bound
+	changed.Handle = w.encode()
+	v.raw(func(c transport.TPM) {
+		key := v.load(c, &changed)
+		v.says("sign with the new authorization", sign(c, key, tpm2.PasswordAuth([]byte(evil))), tpm2.TPMRCAuthUnavailable)
+		v.says("sign with an unsatisfied policy", sign(c, key, v.policy(c)), tpm2.TPMRCPolicyFail)
+	})
+}
+
+func TestAttackA9AfterReset(t *testing.T) {
+	v := newVictim(t)
+	old := v.generation()
+	must(t, v.Renew(t.Context()))
+	must(t, v.Change(t.Context(), secret.Bytes{}, keystest.Hash("1234")))
+	g := v.generation()
+	if bytes.Equal(old.index.Name.Buffer, g.index.Name.Buffer) || old.id == g.id || v.IsSet() == false {
+		t.Fatal("the generation is the old one")
+	}
+	clean(t, v.chip, g.index.Handle)
+	for name, key := range map[string]*authenticator.Key{"PIN-bound": v.bound, "presence-only": v.free} {
+		if _, err := v.Prepare(t.Context(), key, nil); ctap.StatusOf(err) != ctap.InvalidCredential {
+			t.Errorf("%s key of before the reset: %v", name, err)
+		}
+	}
+	v.raw(func(c transport.TPM) {
+		s := v.policy(c)
+		auth := must1[[]byte](t)(g.authOf(keystest.Hash("1234")))
+		must(t, showPassword(c, g.index, auth, s, rpA[:]))
+		v.says("the PIN-bound key with the new PIN", sign(c, v.load(c, v.bound), s), tpm2.TPMRCPolicyFail)
+	})
+	v.raw(func(c transport.TPM) {
+		s := must1[*wire.Session](t)(g.prove(c, nil))
+		v.says("the presence-only key with the new index", sign(c, v.load(c, v.free), s), tpm2.TPMRCPolicyFail)
+	})
+	v.raw(func(c transport.TPM) {
+		_, err := old.prove(c, nil)
+		if err == nil {
+			t.Error("the old generation is alive")
+		}
+		t.Logf("the old approvals: %v", err)
+	})
+}
+
+func TestAttackA11PresenceOnly(t *testing.T) {
+	v := newVictim(t)
+	use := func() error { return signWith(t, v.Machine, v.free, nil) }
+	v.works("no PIN", use())
+	for range attempts {
+		if _, err := v.Verify(t.Context(), keystest.Hash(evil), nil); err == nil {
+			t.Fatal("a wrong PIN passed")
+		}
+	}
+	v.works("after eight wrong PINs", use())
+	v.raw(func(c transport.TPM) { must(t, ownerAuth(c, "", "admin")) })
+	v.works("with an owner password of somebody's", use())
+	if left := must1[int](t)(v.Retries(t.Context())); left != 0 {
+		t.Errorf("%d attempts left, read without owner", left)
+	}
+	v.raw(func(c transport.TPM) { must(t, ownerAuth(c, "admin", "")) })
+	must(t, v.chip.Restart(t.Context()))
+	v.works("after a power cycle", use())
+
+	v.raw(v.undefine)
+	v.says("index gone", use(), tpm2.TPMRCHandle)
+	g := v.generation()
+	var index tpm2.NamedHandle
+	v.raw(func(c transport.TPM) { index = must1[tpm2.NamedHandle](t)(v.redefine(c)) })
+	v.raw(func(c transport.TPM) {
+		// The approval names no index, so that it serves for the redefined one too.
+		reader := must1[*wire.Session](t)(g.approved(c, provePolicy(), g.box.Prove, tpm2.TPMCCPolicyNV))
+		_, err := tpm2.PolicyNV{
+			AuthHandle:    tpm2.AuthHandle{Handle: index.Handle, Name: index.Name, Auth: reader},
+			NVIndex:       index,
+			PolicySession: v.policy(c).Handle(),
+			OperandB:      tpm2.TPM2BOperand{Buffer: limit()},
+			Offset:        pinLimitOffset,
+			Operation:     tpm2.TPMEOEq,
+		}.Execute(c)
+		v.says("redefined by root", err, tpm2.TPMRCNVUninitialized)
+		_, err = tpm2.NVUndefineSpace{AuthHandle: owner(), NVIndex: index}.Execute(c)
+		must(t, err)
+	})
+	must(t, v.Renew(t.Context()))
+	v.raw(func(c transport.TPM) {
+		s := must1[*wire.Session](t)(v.generation().prove(c, nil))
+		v.says("after a reset", sign(c, v.load(c, v.free), s), tpm2.TPMRCPolicyFail)
+	})
+}
