@@ -34,6 +34,12 @@ func (s *stack) Erase(ctx context.Context) error {
 // made of them.
 func newStack(t testing.TB, change ...func(*authenticator.Config)) *stack {
 	t.Helper()
+	return newStackOn(t, func(open tpm.Opener) tpm.Opener { return open }, change...)
+}
+
+// newStackOn puts something between the stack and its TPM.
+func newStackOn(t testing.TB, between func(tpm.Opener) tpm.Opener, change ...func(*authenticator.Config)) *stack {
+	t.Helper()
 	chip, err := swtpm.Start(t.Context(), t.TempDir())
 	check(t, err)
 	t.Cleanup(func() { check(t, chip.Close()) })
@@ -41,7 +47,7 @@ func newStack(t testing.TB, change ...func(*authenticator.Config)) *stack {
 	s.store, err = store.Open(filepath.Join(t.TempDir(), "passkeys.db"))
 	check(t, err)
 	t.Cleanup(func() { check(t, s.store.Close()) })
-	s.machine, err = tpm.SetUp(t.Context(), chip.Opener(), s.store.Ledger())
+	s.machine, err = tpm.SetUp(t.Context(), between(chip.Opener()), s.store.Ledger())
 	check(t, err)
 	check(t, s.store.Unlock(s.machine.MetadataKey(), s.machine.Generation()))
 	config := authenticator.Config{

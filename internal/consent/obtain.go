@@ -44,6 +44,11 @@ func Obtain[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask, prep
 	}
 	ctx, stop := context.WithDeadline(ctx, z.deadline(time.Now()))
 	defer stop()
+	if z.builtIn {
+		if err := g.countTries(ctx, &ask); err != nil {
+			return Consent[U]{}, z.refusal(err)
+		}
+	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
 	job := background(ctx, fail, prepare)
@@ -87,14 +92,6 @@ func (z *Authorization) refusal(err error) error {
 // accepted the PIN.
 func askVerified[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask, job *job[U]) (Approval, error) {
 	if z.builtIn {
-		retries, err := g.PIN.Retries(ctx)
-		if err != nil {
-			return Approval{}, err
-		}
-		if retries == 0 {
-			return Approval{}, ctap.UVBlocked
-		}
-		ask.Retries = g.retriesNow(retries)
 		ask.Verify = func(ctx context.Context, pin secret.Bytes) error {
 			use, err := job.wait()
 			if err != nil {
@@ -148,21 +145,29 @@ func (g *Gate) Touch(ctx context.Context) error {
 	return ctap.PINNotSet
 }
 
+// countTries tells the question how many tries the PIN has; with none left the
+// question is not opened.
+func (g *Gate) countTries(ctx context.Context, ask *Ask) error {
+	retries, err := g.PIN.Retries(ctx)
+	if err != nil {
+		return err
+	}
+	if ask.Retries = g.retriesNow(retries); ask.Retries == 0 {
+		return ctap.UVBlocked
+	}
+	return nil
+}
+
 // VerifyUser asks a question together with the PIN, outside of any use of a key.
 // It gives a grant where rpIDHash names a relying party.
 func (g *Gate) VerifyUser(ctx context.Context, ask Ask, rpIDHash *[32]byte) (Grant, error) {
 	ctx, cancel := context.WithTimeout(ctx, askTimeout)
 	defer cancel()
-	retries, err := g.PIN.Retries(ctx)
-	if err != nil {
+	if err := g.countTries(ctx, &ask); err != nil {
 		return nil, err
-	}
-	if retries == 0 || g.Reinsert() {
-		return nil, ctap.UVBlocked
 	}
 	var grant Grant
 	verified := false
-	ask.Retries = g.retriesNow(retries)
 	ask.Verify = func(ctx context.Context, pin secret.Bytes) error {
 		return g.checkPIN(pin, func(hash secret.Bytes) (err error) {
 			grant, err = g.PIN.Verify(ctx, hash, rpIDHash)
