@@ -1,0 +1,256 @@
+package store
+
+import (
+	"bytes"
+	"errors"
+	"iter"
+	"math"
+	"slices"
+	"time"
+
+	"go.etcd.io/bbolt"
+
+	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+)
+
+// eachPage is how many credentials Each reads in one transaction.
+const eachPage = 64
+
+// read runs do on the data, of an unlocked store.
+func (s *Store) read(do func(*table) error) error {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	return s.view(func(tx *bbolt.Tx) error {
+		t, err := newTable(tx, s.keys)
+		if err != nil {
+			return err
+		}
+		return do(t)
+	})
+}
+
+// write runs do on the data of an unlocked store and makes it durable, with the
+// notes that wait written first.
+func (s *Store) write(do func(*table) error) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	notes := s.takeNotes()
+	err := s.update(func(tx *bbolt.Tx) error {
+		t, err := newTable(tx, s.keys)
+		if err != nil {
+			return err
+		}
+		if err := errors.Join(t.addNotes(notes), do(t)); err != nil {
+			return err
+		}
+		return t.saveState()
+	})
+	if err != nil {
+		s.giveBack(notes)
+	}
+	return err
+}
+
+// ByID gives one credential, or nil where there is none.
+func (s *Store) ByID(id []byte) (*authenticator.Credential, error) {
+	var found *authenticator.Credential
+	err := s.read(func(t *table) error {
+		at, ok, err := t.find(id)
+		if err != nil || !ok {
+			return err
+		}
+		c, err := t.credential(at.sequence)
+		if err != nil {
+			return err
+		}
+		if !bytes.Equal(c.ID, id) {
+			return damage("an id leads to another credential")
+		}
+		s.addWaiting(c)
+		found = c
+		return nil
+	})
+	return found, err
+}
+
+// ByRP gives a relying party's credentials, newest first.
+func (s *Store) ByRP(rpIDHash [32]byte) ([]*authenticator.Credential, error) {
+	var found []*authenticator.Credential
+	err := s.read(func(t *table) error {
+		service := t.keys.name(bucketServices, rpIDHash[:])
+		cursor := t.services.Cursor()
+		for key, _ := cursor.Seek(service); bytes.HasPrefix(key, service); key, _ = cursor.Next() {
+			sequence, err := decodeSequence(key[len(service):])
+			if err != nil {
+				return err
+			}
+			c, err := t.credential(sequence)
+			if err != nil {
+				return err
+			}
+			if serviceOf(c) != rpIDHash {
+				return damage("a service leads to another's credential")
+			}
+			s.addWaiting(c)
+			found = append(found, c)
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.Reverse(found)
+	return found, nil
+}
+
+// Each goes through all credentials, oldest first. It stops at an error. The
+// store may be changed meanwhile; what is put or deleted ahead is seen.
+func (s *Store) Each() iter.Seq2[*authenticator.Credential, error] {
+	return func(yield func(*authenticator.Credential, error) bool) {
+		for next, more := uint64(0), true; more; {
+			var page []*authenticator.Credential
+			err := s.read(func(t *table) (err error) {
+				page, next, more, err = t.page(next, eachPage)
+				for _, c := range page {
+					s.addWaiting(c)
+				}
+				return err
+			})
+			for _, c := range page {
+				if !yield(c, nil) {
+					return
+				}
+			}
+			if err != nil {
+				yield(nil, err)
+				return
+			}
+		}
+	}
+}
+
+// Count tells how many credentials there are.
+func (s *Store) Count() (int, error) {
+	var count int
+	err := s.read(func(t *table) error {
+		count = int(t.state.credentials) //nolint:gosec // they all fit on this machine's disk
+		return nil
+	})
+	return count, err
+}
+
+// Put stores c, replacing the credential of the same ID and those named in
+// replaced, all in one step. A credential that is put again keeps its place in
+// the order, and its counters do not fall.
+func (s *Store) Put(c *authenticator.Credential, replaced ...[]byte) error {
+	plain, err := encodeRecord(c)
+	if err != nil {
+		return err
+	}
+	return s.write(func(t *table) error {
+		for _, id := range replaced {
+			if bytes.Equal(id, c.ID) {
+				continue
+			}
+			if err := t.remove(id); err != nil {
+				return err
+			}
+		}
+		return t.put(c, plain)
+	})
+}
+
+// Delete removes a credential. Deleting what is not there is no error.
+func (s *Store) Delete(id []byte) error {
+	return s.write(func(t *table) error { return t.remove(id) })
+}
+
+// NextSignCount moves the credential's counter up and gives its new value. The
+// error for a credential that is not there is ctap.NoCredentials.
+func (s *Store) NextSignCount(id []byte) (uint32, error) {
+	var count uint32
+	err := s.write(func(t *table) error {
+		at, ok, err := t.find(id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return ctap.NoCredentials
+		}
+		n, err := t.counters(at.sequence)
+		if err != nil {
+			return err
+		}
+		if n.signCount == math.MaxUint32 {
+			return &ctap.Problem{
+				Status: ctap.LimitExceeded,
+				What:   "this passkey's sign count is at its end",
+				Hint:   "register a new passkey in its place",
+			}
+		}
+		n.signCount++
+		count = n.signCount
+		return t.putCounters(at.sequence, n)
+	})
+	return count, err
+}
+
+// Used notes a use. It returns at once; the note is written within 1 s.
+func (s *Store) Used(id []byte, at time.Time) {
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	if len(s.notes) == 0 {
+		s.flushSoon()
+	}
+	s.notes[string(id)] = s.notes[string(id)].add(note{uses: 1, last: nanoseconds(at)})
+}
+
+// flushSoon has the notes written after a while. The caller holds noteMu.
+func (s *Store) flushSoon() {
+	if s.timer == nil {
+		s.timer = time.AfterFunc(notePatience, func() { _ = s.flush() }) // a note that fails stays and is tried again
+		return
+	}
+	s.timer.Reset(notePatience)
+}
+
+// flush writes the notes that wait.
+func (s *Store) flush() error {
+	return s.write(func(*table) error { return nil })
+}
+
+func (s *Store) takeNotes() map[string]note {
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	taken := s.notes
+	s.notes = make(map[string]note)
+	return taken
+}
+
+// giveBack keeps notes for another try.
+func (s *Store) giveBack(notes map[string]note) {
+	if len(notes) == 0 {
+		return
+	}
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	for id, n := range notes {
+		s.notes[id] = s.notes[id].add(n)
+	}
+	if !s.closed && !s.broke.Load() {
+		s.flushSoon()
+	}
+}
+
+// addWaiting lets c show the uses that are not yet written.
+func (s *Store) addWaiting(c *authenticator.Credential) {
+	s.noteMu.Lock()
+	defer s.noteMu.Unlock()
+	n, ok := s.notes[string(c.ID)]
+	if !ok {
+		return
+	}
+	c.Uses += n.uses
+	c.LastUsed = moment(max(nanoseconds(c.LastUsed), n.last))
+}

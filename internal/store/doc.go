@@ -1,0 +1,38 @@
+// Package store keeps credentials, counters and settings in one file of this
+// machine's disk, on bbolt.
+//
+//	metadata key ──HKDF(generation)──┬─► names   HMAC: credential ids, RP ID hashes
+//	(from the hardware)              ├─► values  AES-256-GCM, AAD = schema ‖ bucket ‖ key
+//	                                 └─► tally   HMAC: the sum of all entries
+//
+//	localpasskey   schema, ledger, generation, check, state, settings
+//	credentials    sequence               → sealed record (what never or seldom changes)
+//	counters       sequence               → sealed sign count, uses, last use
+//	ids            HMAC(credential id)    → sequence ‖ HMAC(RP ID hash)
+//	services       HMAC(RP ID hash) ‖ sequence → nothing
+//
+// A sequence number is given once and never again, so that "newest first" holds
+// whatever the clock did; a credential that is put again keeps its own.
+//
+// Invariants:
+//   - A method that returns nil has been followed by fdatasync (bbolt's default,
+//     never switched off). Only notes of use wait, at most a second, and they
+//     travel along with any write before that.
+//   - One method is one transaction: all of it is there after a crash, or none.
+//   - Nothing in the file names a site, an account or a key to who lacks the
+//     metadata key: names are HMACs, values are sealed, ledger and generation
+//     are the hardware's and hold no names.
+//   - A sealed value opens in its own place only, so records cannot be swapped.
+//     The tally, sealed too, notices entries that were lost or put back one by one.
+//     An old copy of the whole file is not noticed; the hardware's generation
+//     notices one from before a reset.
+//   - Damage is an error, never a crash or a loop. bbolt trusts its pages: it
+//     panics on bad ones, sometimes in goroutines of its own where nobody can
+//     recover, and follows their cycles for ever. So the pages are checked, about
+//     a microsecond each, before bbolt sees the file, and later panics and faults
+//     end in an error too.
+//   - A file that is refused is left as it was, byte for byte.
+//
+// This package refuses to know where its key comes from, what a ledger says, who
+// asks, and why.
+package store

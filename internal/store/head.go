@@ -1,0 +1,215 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"errors"
+
+	"go.etcd.io/bbolt"
+	bolterrors "go.etcd.io/bbolt/errors"
+
+	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/secret"
+)
+
+// Ours: the file's buckets, and the head's entries.
+const (
+	bucketHead        = "localpasskey"
+	bucketCredentials = "credentials"
+	bucketCounters    = "counters"
+	bucketIDs         = "ids"
+	bucketServices    = "services"
+
+	entrySchema     = "schema"     // 4 bytes, big-endian
+	entryLedger     = "ledger"     // checked; empty for none
+	entryGeneration = "generation" // checked; empty before the first Unlock
+	entryCheck      = "check"      // checked, sealed constant: is the key right?
+	entryState      = "state"      // sealed state
+	entrySettings   = "settings"   // sealed Settings; absent means the default
+
+	schemaBytes = 4
+	checkText   = "the key is right"
+)
+
+func dataBuckets() []string {
+	return []string{bucketCredentials, bucketCounters, bucketIDs, bucketServices}
+}
+
+// newFile fills the head of an empty file. Every entry is there from the start,
+// so that a missing one is damage and never taken for a fresh store.
+func newFile(tx *bbolt.Tx) error {
+	head, err := tx.CreateBucket([]byte(bucketHead))
+	if err != nil {
+		return err
+	}
+	return errors.Join(
+		head.Put([]byte(entrySchema), binary.BigEndian.AppendUint32(nil, schema)),
+		head.Put([]byte(entryLedger), checked(nil)),
+		head.Put([]byte(entryGeneration), checked(nil)),
+	)
+}
+
+// Ledger is the hardware's own record: opaque, kept as it is given, readable
+// before Unlock and left alone by Erase.
+type Ledger struct{ store *Store }
+
+// Ledger gives access to the hardware's record.
+func (s *Store) Ledger() Ledger { return Ledger{store: s} }
+
+// Load gives the record, nil where none was saved.
+func (l Ledger) Load() ([]byte, error) {
+	l.store.mu.RLock()
+	defer l.store.mu.RUnlock()
+	var record []byte
+	err := l.store.view(func(tx *bbolt.Tx) (err error) {
+		record, err = unchecked(entryLedger, tx.Bucket([]byte(bucketHead)).Get([]byte(entryLedger)))
+		return err
+	})
+	return record, err
+}
+
+// Save replaces the record. It is durable when Save returns nil.
+func (l Ledger) Save(record []byte) error {
+	l.store.mu.Lock()
+	defer l.store.mu.Unlock()
+	return l.store.update(func(tx *bbolt.Tx) error {
+		return tx.Bucket([]byte(bucketHead)).Put([]byte(entryLedger), checked(record))
+	})
+}
+
+// Unlock makes the data accessible with the metadata key (KeyBytes long; the
+// caller keeps it) of the hardware's generation. A store of another generation
+// is emptied: that finishes a reset that was cut short. A key that does not fit
+// and damage are a *ctap.Problem.
+func (s *Store) Unlock(key secret.Bytes, generation [16]byte) error {
+	k, err := newKeys(key, generation)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var found []byte
+	err = s.view(func(tx *bbolt.Tx) (err error) {
+		found, err = unchecked(entryGeneration, tx.Bucket([]byte(bucketHead)).Get([]byte(entryGeneration)))
+		return err
+	})
+	if err == nil && !bytes.Equal(found, generation[:]) {
+		return s.erase(k, generation)
+	}
+	if err == nil {
+		err = s.view(func(tx *bbolt.Tx) error { return s.verify(tx, k) })
+	}
+	return s.adopt(k, err)
+}
+
+// Erase empties the store, in one step, for a new generation and its key. The
+// ledger stays.
+func (s *Store) Erase(key secret.Bytes, generation [16]byte) error {
+	k, err := newKeys(key, generation)
+	if err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.erase(k, generation)
+}
+
+func (s *Store) erase(k *keys, generation [16]byte) error {
+	err := s.update(func(tx *bbolt.Tx) error { return empty(tx, k, generation) })
+	if err == nil {
+		s.takeNotes()
+	}
+	return s.adopt(k, err)
+}
+
+// adopt makes k the keys in use, or forgets it when err says so.
+func (s *Store) adopt(k *keys, err error) error {
+	if err != nil {
+		k.wipe()
+		return err
+	}
+	if s.keys != nil {
+		s.keys.wipe()
+	}
+	s.keys = k
+	return nil
+}
+
+func empty(tx *bbolt.Tx, k *keys, generation [16]byte) error {
+	for _, name := range dataBuckets() {
+		if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bolterrors.ErrBucketNotFound) {
+			return err
+		}
+		if _, err := tx.CreateBucket([]byte(name)); err != nil {
+			return err
+		}
+	}
+	head := tx.Bucket([]byte(bucketHead))
+	return errors.Join(
+		head.Put([]byte(entryGeneration), checked(generation[:])),
+		head.Put([]byte(entryCheck), checked(k.seal(bucketHead, []byte(entryCheck), []byte(checkText)))),
+		head.Put([]byte(entryState), k.seal(bucketHead, []byte(entryState), state{}.encode())),
+		head.Delete([]byte(entrySettings)),
+	)
+}
+
+// verify makes sure that k is the key and that no entry is missing.
+func (s *Store) verify(tx *bbolt.Tx, k *keys) error {
+	check, err := unchecked(entryCheck, tx.Bucket([]byte(bucketHead)).Get([]byte(entryCheck)))
+	if err != nil {
+		return err
+	}
+	if _, err := k.open(bucketHead, []byte(entryCheck), check); err != nil {
+		return s.wrongKey()
+	}
+	t, err := newTable(tx, k)
+	if err != nil {
+		return err
+	}
+	var sum [32]byte
+	for name, bucket := range t.buckets() {
+		if err := bucket.ForEach(func(key, value []byte) error {
+			k.count(&sum, name, key, tallied(name, value))
+			return nil
+		}); err != nil {
+			return err
+		}
+	}
+	if sum != t.state.tally {
+		return damage("entries are missing or were put back")
+	}
+	return nil
+}
+
+// Settings gives the settings, the default ones where none were put.
+func (s *Store) Settings() (authenticator.Settings, error) {
+	settings := authenticator.DefaultSettings()
+	err := s.read(func(t *table) error {
+		sealed := t.head.Get([]byte(entrySettings))
+		if sealed == nil {
+			return nil
+		}
+		plain, err := t.keys.open(bucketHead, []byte(entrySettings), sealed)
+		if err != nil {
+			return err
+		}
+		settings = authenticator.Settings{}
+		if err := cbor.Unmarshal(plain.Reveal(), &settings); err != nil {
+			return damage("the settings cannot be read: %w", err)
+		}
+		return nil
+	})
+	return settings, err
+}
+
+// PutSettings replaces the settings.
+func (s *Store) PutSettings(settings authenticator.Settings) error {
+	plain, err := cbor.Marshal(settings)
+	if err != nil {
+		return err
+	}
+	return s.write(func(t *table) error {
+		return t.head.Put([]byte(entrySettings), t.keys.seal(bucketHead, []byte(entrySettings), plain))
+	})
+}
