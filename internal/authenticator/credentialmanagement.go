@@ -18,10 +18,10 @@ type (
 // CredentialManagement is authenticatorCredentialManagement (CTAP 2.3 §6.8).
 func (ch *Channel) CredentialManagement(ctx context.Context, req *ctap.CredentialManagementRequest) (*ctap.CredentialManagementResponse, error) {
 	return continued(ctx, ch, "credentialManagement", func(context.Context) (*ctap.CredentialManagementResponse, error) {
-		switch req.Subcommand {
-		case ctap.EnumerateRPsGetNextRP:
+		if req.Subcommand == ctap.EnumerateRPsGetNextRP {
 			return ch.nextRP()
-		case ctap.EnumerateCredentialsGetNextCredential:
+		}
+		if req.Subcommand == ctap.EnumerateCredentialsGetNextCredential {
 			return ch.nextCredential()
 		}
 		ch.discard()

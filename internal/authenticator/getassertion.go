@@ -74,6 +74,14 @@ func (ch *Channel) getAssertion(ctx context.Context, req *ctap.GetAssertionReque
 	if err != nil {
 		return nil, err
 	}
+	if up && !z.UV() {
+		if found, err = a.demandPIN(z, found); err != nil {
+			return nil, err
+		}
+	}
+	if len(req.AllowList) > 0 {
+		found = found[:1] // step 11: any one of them
+	}
 	if in.salts, err = a.openSalts(req.Extensions); err != nil { // step 8
 		return nil, err
 	}
@@ -125,8 +133,19 @@ func (a *Authenticator) locate(in *signIn, z *consent.Authorization) ([]*Credent
 	if len(found) == 0 {
 		return nil, ctap.NoCredentials
 	}
-	if len(in.AllowList) > 0 {
-		found = found[:1] // step 11: any one of them
+	return found, nil
+}
+
+// demandPIN is ours: keys bound to the PIN cannot sign without, whatever the
+// settings say by now. Our prompt asks for it, or else only the other keys are
+// left to choose from.
+func (a *Authenticator) demandPIN(z *consent.Authorization, found []*Credential) ([]*Credential, error) {
+	bound := func(c *Credential) bool { return c.Key.Binding == PINBound }
+	if !slices.ContainsFunc(found, bound) || a.gate.DemandPIN(z) {
+		return found, nil
+	}
+	if found = slices.DeleteFunc(found, bound); len(found) == 0 {
+		return nil, ctap.PUATRequired
 	}
 	return found, nil
 }

@@ -31,7 +31,7 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 	if err != nil {
 		return nil, err
 	}
-	left := uint(max(0, maxCredentials-count)) //nolint:gosec // not negative
+	left := uint(max(0, maxCredentials-count))
 	info := &ctap.GetInfoResponse{
 		Versions:                         []string{"FIDO_2_3", "FIDO_2_1", "FIDO_2_0"},
 		Extensions:                       supportedExtensions(),

@@ -25,7 +25,7 @@ func (a *Authenticator) list(params cbor.Raw) (cbor.Raw, error) {
 	if err != nil {
 		return nil, err
 	}
-	response := ctap.ListResponse{Total: uint(max(0, count))} //nolint:gosec // not negative
+	response := ctap.ListResponse{Total: uint(max(0, count))}
 	position := uint(0)
 	for c, err := range a.store.Each() {
 		if err != nil {

@@ -80,6 +80,13 @@ func (g *Gate) Authorize(r *Request) (*Authorization, error) {
 	return z, nil
 }
 
+// DemandPIN adds built-in verification to a request that did without, because a
+// key it would use cannot. Where our prompt cannot ask, ok is false.
+func (g *Gate) DemandPIN(z *Authorization) (ok bool) {
+	z.builtIn = g.CanVerify() && !g.Reinsert()
+	return z.builtIn
+}
+
 // UV tells whether the response says UV=1, if all goes well.
 func (z *Authorization) UV() bool { return z.token != nil || z.builtIn }
 

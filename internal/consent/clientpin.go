@@ -57,7 +57,7 @@ func (g *Gate) retries(ctx context.Context) (uint, error) {
 		return maxPINRetries, nil
 	}
 	n, err := g.PIN.Retries(ctx)
-	return uint(max(n, 0)), err //nolint:gosec // not negative
+	return uint(max(n, 0)), err
 }
 
 // uvRetries is getUVRetries (§6.5.5.3): our prompt takes the PIN, so the tries
@@ -71,7 +71,7 @@ func (g *Gate) uvRetries(ctx context.Context) (*ctap.ClientPINResponse, error) {
 		return nil, err
 	}
 	row := max(0, maxWrongInARow-g.wrongInARow.Load())
-	retries = min(retries, uint(row)) //nolint:gosec // not negative
+	retries = min(retries, uint(row))
 	return &ctap.ClientPINResponse{UVRetries: &retries}, nil
 }
 
@@ -141,7 +141,7 @@ func (g *Gate) newPIN(shared *pinuv.Shared, enc []byte) (secret.Bytes, error) {
 	}
 	pin := bytes.TrimRight(padded.Reveal(), "\x00")
 	points := utf8.RuneCount(pin)
-	if !utf8.Valid(pin) || len(pin) > maxPINBytes || points < int(settings.MinPINLength) { //nolint:gosec // at most 63
+	if !utf8.Valid(pin) || len(pin) > maxPINBytes || points < int(settings.MinPINLength) {
 		return secret.Bytes{}, ctap.PINPolicyViolation
 	}
 	return hashPIN(pin), nil

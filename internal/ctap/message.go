@@ -167,7 +167,7 @@ type ClientPINResponse struct {
 }
 
 // CredentialSubcommand selects what credential management does (CTAP 2.3 §6.8).
-type CredentialSubcommand uint
+type CredentialSubcommand byte
 
 // From the specification: §6.8.
 const (

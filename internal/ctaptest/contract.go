@@ -1,12 +1,10 @@
 package ctaptest
 
 import (
-	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"errors"
 	"testing"
-	"time"
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/cose"
@@ -210,11 +208,6 @@ func (r *rig) wantFlags(data webauthn.AuthenticatorData, want webauthn.Flags) {
 	if data.Flags != want {
 		r.Fatalf("flags %08b, want %08b", data.Flags, want)
 	}
-}
-
-// soon bounds what the contract waits for; nothing is asserted about speed.
-func (r *rig) soon() (context.Context, context.CancelFunc) {
-	return context.WithTimeout(r.Context(), time.Minute)
 }
 
 func raw(r *rig, v any) cbor.Raw {

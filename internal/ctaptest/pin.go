@@ -98,25 +98,25 @@ func checkLockout(r *rig) {
 func checkTokens(r *rig) {
 	r.setPIN()
 	c := r.register(site, "alice")
-	signInWith := func(token pinuv.Token, rpID string) error {
-		_, err := r.a.GetAssertion(r.Context(), withToken(signIn(rpID, c), token))
+	signInWith := func(token pinuv.Token) error {
+		_, err := r.a.GetAssertion(r.Context(), withToken(signIn(site, c), token))
 		return err
 	}
-	r.wants(ctap.PINAuthInvalid, signInWith(r.token(ctap.PermissionMakeCredential, site), site))
-	r.wants(ctap.PINAuthInvalid, signInWith(r.token(ctap.PermissionCredentialManagement, ""), site))
-	r.wants(ctap.PINAuthInvalid, signInWith(r.token(ctap.PermissionGetAssertion, "other.example"), site))
+	r.wants(ctap.PINAuthInvalid, signInWith(r.token(ctap.PermissionMakeCredential, site)))
+	r.wants(ctap.PINAuthInvalid, signInWith(r.token(ctap.PermissionCredentialManagement, "")))
+	r.wants(ctap.PINAuthInvalid, signInWith(r.token(ctap.PermissionGetAssertion, "other.example")))
 	old := r.token(ctap.PermissionGetAssertion, site)
 	fresh := r.token(ctap.PermissionGetAssertion, site)
-	r.wants(ctap.PINAuthInvalid, signInWith(old, site))
-	r.ok(signInWith(fresh, site))
-	r.wants(ctap.PINAuthInvalid, signInWith(fresh, site)) // spent
+	r.wants(ctap.PINAuthInvalid, signInWith(old))
+	r.ok(signInWith(fresh))
+	r.wants(ctap.PINAuthInvalid, signInWith(fresh)) // spent
 	unplugged := r.token(ctap.PermissionGetAssertion, site)
 	r.PowerCycle(r.T)
 	r.a = r.Open(r.T)
-	r.wants(ctap.PINAuthInvalid, signInWith(unplugged, site))
+	r.wants(ctap.PINAuthInvalid, signInWith(unplugged))
 	changed := r.token(ctap.PermissionGetAssertion, site)
 	r.ok(r.platform().ChangePIN(r.Context(), pin(firstPIN), pin(otherPIN)))
-	r.wants(ctap.PINAuthInvalid, signInWith(changed, site))
+	r.wants(ctap.PINAuthInvalid, signInWith(changed))
 
 	for permissions, want := range map[ctap.Permission]ctap.Status{
 		0:                                ctap.InvalidParameter,

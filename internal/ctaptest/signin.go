@@ -189,13 +189,14 @@ func checkCancel(r *rig) {
 	r.setPIN()
 	kept := r.register(site, "alice")
 	r.Person.SetTouch(Hold)
+	newcomer := registration(site, "mallory")
 	for name, request := range map[string]func(context.Context) error{
 		"registration": func(ctx context.Context) error {
-			_, err := r.a.MakeCredential(ctx, r.authenticated(registration(site, "mallory")))
+			_, err := r.a.MakeCredential(ctx, newcomer)
 			return err
 		},
 		"sign-in": func(ctx context.Context) error {
-			_, err := r.a.GetAssertion(ctx, r.authenticatedSignIn(signIn(site, kept)))
+			_, err := r.a.GetAssertion(ctx, signIn(site, kept))
 			return err
 		},
 		"selection": r.a.Selection,
