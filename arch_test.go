@@ -55,7 +55,7 @@ type row struct {
 func table() map[string]row {
 	words := []string{"internal/secret", "internal/cbor", "internal/cose", "internal/webauthn", "internal/pinuv"}
 	calls := join(words, "internal/ctap")
-	decision := join(calls, "internal/consent", "internal/authenticator")
+	decision := join(calls, "internal/consent", "internal/credential", "internal/authenticator")
 	doors := []string{"internal/ctaphid", "internal/uhid", "internal/socket", "internal/nativemsg", "internal/provider"}
 	machine := []string{
 		"internal/tpm", "internal/enclave", "internal/store",
@@ -68,7 +68,9 @@ func table() map[string]row {
 		// The decision. This, the words and ctap are what a reader audits.
 		"internal/ctap":          {words, nil},
 		"internal/consent":       {calls, nil},
-		"internal/authenticator": {join(calls, "internal/consent"), nil},
+		"internal/credential":    {calls, nil},
+		"internal/management":    {join(calls, "internal/consent", "internal/credential"), nil},
+		"internal/authenticator": {join(calls, "internal/consent", "internal/credential", "internal/management"), nil},
 
 		// Doors: each ends in a call on ctap.Authenticator and knows no more.
 		"internal/ctaphid":   {calls, nil},

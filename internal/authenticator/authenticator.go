@@ -7,6 +7,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/management"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
@@ -43,6 +44,7 @@ type Authenticator struct {
 	aaguid webauthn.AAGUID
 	log    *slog.Logger
 	gate   *consent.Gate
+	manage *management.Manager
 }
 
 // New makes an authenticator, powered on.
@@ -54,6 +56,7 @@ func New(c Config) (*Authenticator, error) {
 	return &Authenticator{
 		keys: c.Keys, pin: c.PIN, store: c.Store, eraser: c.Eraser,
 		aaguid: c.AAGUID, log: c.Log, gate: gate,
+		manage: &management.Manager{Store: c.Store, Gate: gate, Capacity: maxCredentials},
 	}, nil
 }
 
@@ -128,10 +131,21 @@ func (ch *Channel) Selection(ctx context.Context) error {
 	return err
 }
 
+// CredentialManagement is authenticatorCredentialManagement (CTAP 2.3 §6.8).
+func (ch *Channel) CredentialManagement(ctx context.Context, req *ctap.CredentialManagementRequest) (*ctap.CredentialManagementResponse, error) {
+	return continued(ctx, ch, "credentialManagement", func(context.Context) (*ctap.CredentialManagementResponse, error) {
+		pending := ch.pending
+		ch.discard()
+		response, rest, err := ch.a.manage.Handle(req, pending)
+		ch.pending = rest
+		return response, err
+	})
+}
+
 // Vendor answers the listing on the socket; the daemon answers the rest.
 func (ch *Channel) Vendor(_ context.Context, command ctap.Command, params cbor.Raw) (cbor.Raw, error) {
 	if ch.door != ctap.DoorSocket || command != ctap.CommandList {
 		return nil, ctap.InvalidCommand
 	}
-	return ch.a.list(params)
+	return ch.a.manage.List(params)
 }

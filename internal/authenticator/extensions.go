@@ -3,11 +3,11 @@ package authenticator
 import (
 	"context"
 	"errors"
-	"unicode/utf8"
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/cose"
+	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
@@ -187,18 +187,6 @@ func (a *Authenticator) mac(ctx context.Context, key *Key, z *consent.Authorizat
 	return out, errors.Join(err, r.Close())
 }
 
-// visible drops the credentials that credProtect hides (§12.1): level 3 without
-// verification, level 2 without verification unless the RP named it.
-func visible(all []*Credential, uv, named bool) []*Credential {
-	var seen []*Credential
-	for _, c := range all {
-		if uv || c.Protection == UVOptional || named && c.Protection == UVOptionalWithCredentialIDList {
-			seen = append(seen, c)
-		}
-	}
-	return seen
-}
-
 // named finds those credentials of a relying party that a list names, newest
 // first. No hardware is asked.
 func (a *Authenticator) named(list []ctap.Descriptor, rpIDHash [32]byte) ([]*Credential, error) {
@@ -218,18 +206,6 @@ func (a *Authenticator) named(list []ctap.Descriptor, rpIDHash [32]byte) ([]*Cre
 			found = append(found, c)
 		}
 	}
-	newestFirst(found)
+	credential.NewestFirst(found)
 	return found, nil
-}
-
-// cut shortens a name to maxNameBytes at a character's end (CTAP 2.3 §6.1.2).
-func cut(name string) string {
-	if len(name) <= maxNameBytes {
-		return name
-	}
-	end := maxNameBytes
-	for end > 0 && !utf8.RuneStart(name[end]) {
-		end--
-	}
-	return name[:end]
 }

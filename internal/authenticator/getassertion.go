@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/consent"
+	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
@@ -122,10 +123,10 @@ func (a *Authenticator) locate(in *signIn, z *consent.Authorization) ([]*Credent
 	var err error
 	if listed := len(in.AllowList) > 0; listed {
 		found, err = a.named(in.AllowList, in.rpIDHash)
-		found = visible(found, z.UV(), true)
+		found = credential.Visible(found, z.UV(), true)
 	} else {
 		found, err = a.store.ByRP(in.rpIDHash)
-		found = slices.DeleteFunc(visible(found, z.UV(), false), func(c *Credential) bool { return !c.Discoverable })
+		found = slices.DeleteFunc(credential.Visible(found, z.UV(), false), func(c *Credential) bool { return !c.Discoverable })
 	}
 	if err != nil {
 		return nil, err
@@ -334,9 +335,4 @@ func (ch *Channel) nextAssertion(ctx context.Context, next *remaining) (*ctap.Ge
 		ch.discard()
 	}
 	return response, nil
-}
-
-// newestFirst sorts by creation.
-func newestFirst(all []*Credential) {
-	slices.SortStableFunc(all, func(x, y *Credential) int { return y.Created.Compare(x.Created) })
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/localpasskey/localpasskey/internal/consent"
+	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 )
@@ -39,8 +40,8 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 		Options:                          a.options(door, settings),
 		MaxMessageSize:                   maxMessageBytes,
 		PINUVAuthProtocols:               []pinuv.Protocol{pinuv.Two, pinuv.One},
-		MaxCredentialCountInList:         maxMessageBytes / (2 * CredentialIDBytes),
-		MaxCredentialIDLength:            CredentialIDBytes,
+		MaxCredentialCountInList:         maxMessageBytes / (2 * credential.IDBytes),
+		MaxCredentialIDLength:            credential.IDBytes,
 		Transports:                       []string{"internal", "usb"},
 		Algorithms:                       []ctap.Parameter{supportedAlgorithm()},
 		ForcePINChange:                   &settings.ForcePINChange,

@@ -10,6 +10,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/cose"
+	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
@@ -143,7 +144,7 @@ func (a *Authenticator) refuseExcluded(ctx context.Context, req *ctap.MakeCreden
 	if err != nil {
 		return err
 	}
-	excluded = visible(excluded, z.UV(), true)
+	excluded = credential.Visible(excluded, z.UV(), true)
 	if len(excluded) == 0 {
 		return nil
 	}
@@ -164,9 +165,9 @@ func newCredential(req *ctap.MakeCredentialRequest, discoverable bool, s Setting
 		return nil, err
 	}
 	c := &Credential{
-		ID:           secret.Random(CredentialIDBytes).Reveal(),
-		RP:           ctap.RelyingParty{ID: req.RP.ID, Name: cut(req.RP.Name)},
-		User:         ctap.User{ID: req.User.ID, Name: cut(req.User.Name), DisplayName: cut(req.User.DisplayName)},
+		ID:           secret.Random(credential.IDBytes).Reveal(),
+		RP:           ctap.RelyingParty{ID: req.RP.ID, Name: credential.CutName(req.RP.Name)},
+		User:         ctap.User{ID: req.User.ID, Name: credential.CutName(req.User.Name), DisplayName: credential.CutName(req.User.DisplayName)},
 		Discoverable: discoverable,
 		Protection:   protection,
 		AAGUID:       aaguid,

@@ -2,52 +2,11 @@ package authenticator
 
 import (
 	"context"
-	"iter"
-	"time"
 
 	"github.com/localpasskey/localpasskey/internal/consent"
-	"github.com/localpasskey/localpasskey/internal/cose"
+	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
-
-// Binding is what a key's own policy in the hardware demands before it works.
-// It is fixed when the key is made.
-type Binding byte
-
-// Ours: the two bindings. The zero value is neither, so that a forgotten field
-// cannot pass for the weaker one.
-const (
-	// PINBound keys work only with proof that the hardware has checked the PIN
-	// for this relying party.
-	PINBound Binding = 1
-	// PresenceOnly keys work without the PIN as long as this generation lives;
-	// their UV flag rests on this program, not on the key.
-	PresenceOnly Binding = 2
-)
-
-// KeyKind is what a key does.
-type KeyKind byte
-
-// Ours: the two kinds.
-const (
-	SigningKey KeyKind = 1 // ECDSA P-256
-	MACKey     KeyKind = 2 // HMAC-SHA-256, for hmac-secret
-)
-
-// KeySpec describes a key: for Create what to make, for Prepare what was made.
-type KeySpec struct {
-	Kind     KeyKind
-	Binding  Binding
-	RPIDHash [32]byte // SHA-256 of the RP ID; PINBound keys are tied to it
-}
-
-// Key is a key of the hardware. Handle is opaque and wrapped to this machine.
-// Public is set for signing keys; Prepare compares it with what Handle gives.
-type Key struct {
-	KeySpec
-	Handle []byte
-	Public cose.Key
-}
 
 // Keys makes keys in hardware and readies them for use. A key that was created
 // and never stored leaves nothing behind in the hardware.
@@ -82,35 +41,38 @@ type Eraser interface {
 // Store keeps credentials and settings on this machine's disk. What a method
 // that returns an error has done is durable when it returns nil.
 type Store interface {
-	Reader
-	Writer
+	credential.Reader
+	credential.Writer
 	SettingsStore
 }
 
-// Reader finds credentials. Returned values are the caller's own.
-type Reader interface {
-	// ByID gives one credential, or nil where there is none.
-	ByID(id []byte) (*Credential, error)
-	// ByRP gives a relying party's credentials, newest first.
-	ByRP(rpIDHash [32]byte) ([]*Credential, error)
-	// Each goes through all credentials, oldest first. It stops at an error.
-	Each() iter.Seq2[*Credential, error]
-	// Count tells how many credentials there are.
-	Count() (int, error)
-}
+// The words of credential, under the names that machine packages know them by.
+type (
+	// Credential is credential.Credential.
+	Credential = credential.Credential
+	// Protection is credential.Protection.
+	Protection = credential.Protection
+	// Binding is credential.Binding.
+	Binding = credential.Binding
+	// KeyKind is credential.KeyKind.
+	KeyKind = credential.KeyKind
+	// KeySpec is credential.KeySpec.
+	KeySpec = credential.KeySpec
+	// Key is credential.Key.
+	Key = credential.Key
+)
 
-// Writer changes credentials.
-type Writer interface {
-	// Put stores c, replacing the credential of the same ID and those named in
-	// replaced, all in one step.
-	Put(c *Credential, replaced ...[]byte) error
-	// Delete removes a credential. Deleting what is not there is no error.
-	Delete(id []byte) error
-	// NextSignCount moves the credential's counter up and gives its new value.
-	NextSignCount(id []byte) (uint32, error)
-	// Used notes a use. It returns at once; the note is written within 1 s.
-	Used(id []byte, at time.Time)
-}
+// The values of those types.
+const (
+	PINBound     = credential.PINBound
+	PresenceOnly = credential.PresenceOnly
+	SigningKey   = credential.SigningKey
+	MACKey       = credential.MACKey
+
+	UVOptional                     = credential.UVOptional
+	UVOptionalWithCredentialIDList = credential.UVOptionalWithCredentialIDList
+	UVRequired                     = credential.UVRequired
+)
 
 // The ports of consent, under the names that machine packages know them by.
 type (

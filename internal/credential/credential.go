@@ -1,15 +1,17 @@
-package authenticator
+package credential
 
 import (
+	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
-// CredentialIDBytes is the length of our credential ids: random, so that they
+// IDBytes is the length of our credential ids: random, so that they
 // tell nothing and need no key to make.
-const CredentialIDBytes = 32
+const IDBytes = 32
 
 // Protection is a credProtect level (CTAP 2.3 §12.1).
 type Protection byte
@@ -40,4 +42,36 @@ type Credential struct {
 	Created   time.Time
 	LastUsed  time.Time // zero for never
 	Uses      uint64
+}
+
+// maxNameBytes is where names are cut (CTAP 2.3 §6.1.2).
+const maxNameBytes = 64
+
+// Visible drops the credentials that credProtect hides (§12.1): level 3 without
+// verification, level 2 without verification unless the RP named it.
+func Visible(all []*Credential, uv, named bool) []*Credential {
+	var seen []*Credential
+	for _, c := range all {
+		if uv || c.Protection == UVOptional || named && c.Protection == UVOptionalWithCredentialIDList {
+			seen = append(seen, c)
+		}
+	}
+	return seen
+}
+
+// NewestFirst sorts by creation.
+func NewestFirst(all []*Credential) {
+	slices.SortStableFunc(all, func(x, y *Credential) int { return y.Created.Compare(x.Created) })
+}
+
+// CutName shortens a name to maxNameBytes at a character's end (CTAP 2.3 §6.1.2).
+func CutName(name string) string {
+	if len(name) <= maxNameBytes {
+		return name
+	}
+	end := maxNameBytes
+	for end > 0 && !utf8.RuneStart(name[end]) {
+		end--
+	}
+	return name[:end]
 }

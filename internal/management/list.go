@@ -1,7 +1,8 @@
-package authenticator
+package management
 
 import (
 	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
@@ -9,9 +10,9 @@ import (
 // maxPage bounds one page of a listing, and so the answer's size.
 const maxPage = 500
 
-// list answers ctap.CommandList. It reads the store only, and waits for nobody's
+// List answers ctap.CommandList. It reads the store only, and waits for nobody's
 // turn: a listing works while a question is open.
-func (a *Authenticator) list(params cbor.Raw) (cbor.Raw, error) {
+func (m *Manager) List(params cbor.Raw) (cbor.Raw, error) {
 	var req ctap.ListRequest
 	if len(params) > 0 {
 		if err := cbor.Unmarshal(params, &req); err != nil {
@@ -21,13 +22,13 @@ func (a *Authenticator) list(params cbor.Raw) (cbor.Raw, error) {
 	if req.Limit == 0 || req.Limit > maxPage {
 		req.Limit = maxPage
 	}
-	count, err := a.store.Count()
+	count, err := m.Store.Count()
 	if err != nil {
 		return nil, err
 	}
 	response := ctap.ListResponse{Total: uint(max(0, count))}
 	position := uint(0)
-	for c, err := range a.store.Each() {
+	for c, err := range m.Store.Each() {
 		if err != nil {
 			return nil, err
 		}
@@ -41,7 +42,7 @@ func (a *Authenticator) list(params cbor.Raw) (cbor.Raw, error) {
 	return cbor.Marshal(response)
 }
 
-func passkey(c *Credential) ctap.Passkey {
+func passkey(c *credential.Credential) ctap.Passkey {
 	p := ctap.Passkey{
 		CredentialID:   c.ID,
 		RPID:           c.RP.ID,
@@ -52,7 +53,7 @@ func passkey(c *Credential) ctap.Passkey {
 		SignCount:      c.SignCount,
 		Discoverable:   c.Discoverable,
 		CredProtect:    uint(c.Protection),
-		PINBound:       c.Key.Binding == PINBound,
+		PINBound:       c.Key.Binding == credential.PINBound,
 		HMACSecret:     len(c.MACWithUV) > 0,
 		Algorithm:      int64(c.Key.Public.Algorithm),
 		AAGUID:         c.AAGUID,

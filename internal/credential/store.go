@@ -1,0 +1,31 @@
+package credential
+
+import (
+	"iter"
+	"time"
+)
+
+// Reader finds credentials. Returned values are the caller's own.
+type Reader interface {
+	// ByID gives one credential, or nil where there is none.
+	ByID(id []byte) (*Credential, error)
+	// ByRP gives a relying party's credentials, newest first.
+	ByRP(rpIDHash [32]byte) ([]*Credential, error)
+	// Each goes through all credentials, oldest first. It stops at an error.
+	Each() iter.Seq2[*Credential, error]
+	// Count tells how many credentials there are.
+	Count() (int, error)
+}
+
+// Writer changes credentials.
+type Writer interface {
+	// Put stores c, replacing the credential of the same ID and those named in
+	// replaced, all in one step.
+	Put(c *Credential, replaced ...[]byte) error
+	// Delete removes a credential. Deleting what is not there is no error.
+	Delete(id []byte) error
+	// NextSignCount moves the credential's counter up and gives its new value.
+	NextSignCount(id []byte) (uint32, error)
+	// Used notes a use. It returns at once; the note is written within 1 s.
+	Used(id []byte, at time.Time)
+}
