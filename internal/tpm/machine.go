@@ -65,7 +65,10 @@ func SetUp(ctx context.Context, open Opener, ledger Ledger) (*Machine, error) {
 	if err := m.probe(ctx); err != nil {
 		return nil, err
 	}
-	return m, m.renew(ctx)
+	if err := m.renew(ctx); err != nil {
+		return nil, err
+	}
+	return m, nil
 }
 
 // Open takes up the generation that the ledger names, having undone or finished

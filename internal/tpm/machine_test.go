@@ -19,9 +19,9 @@ import (
 
 // memory is a ledger that remembers what it was given, and in which order.
 type memory struct {
-	mu    sync.Mutex
-	saved [][]byte
-	fail  error // of the next Save
+	mu     sync.Mutex
+	saved  [][]byte
+	meddle func(n int, save func()) error // n is the number of the Save, from 1
 }
 
 func (m *memory) Load() ([]byte, error) {
@@ -36,10 +36,11 @@ func (m *memory) Load() ([]byte, error) {
 func (m *memory) Save(b []byte) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if m.fail != nil {
-		return m.fail
+	save := func() { m.saved = append(m.saved, bytes.Clone(b)) }
+	if m.meddle != nil {
+		return m.meddle(len(m.saved)+1, save)
 	}
-	m.saved = append(m.saved, bytes.Clone(b))
+	save()
 	return nil
 }
 
