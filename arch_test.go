@@ -95,9 +95,10 @@ func table() map[string]row {
 		},
 		"internal/manager": {join(calls, "internal/socket"), []string{modSys}},
 		"internal/doctor":  {join(calls, "internal/socket"), []string{modSys, modDBus}},
+		// The demo plays everybody: platform, relying party, person and attacker.
 		"internal/demo": {
-			join(calls, "internal/socket", "internal/nativemsg", "internal/swtpm"),
-			[]string{modWebAuthn, modCobra, modSys, modTerm},
+			join(decision, "internal/daemon", "internal/socket", "internal/swtpm"),
+			[]string{modWebAuthn, modTPM, modCobra, modSys, modTerm},
 		},
 
 		// Where both sides meet.
