@@ -1,0 +1,77 @@
+// Command localpasskey is the authenticator's daemon and its command line.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"syscall"
+
+	"github.com/localpasskey/localpasskey/internal/cli"
+	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/prompt"
+	"github.com/localpasskey/localpasskey/internal/tpm"
+)
+
+// version is set when the program is linked (see the Makefile), which only works
+// with a variable.
+var version = "unknown"
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	code := run(ctx)
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context) int {
+	if err := keepToOurselves(); err != nil {
+		slog.New(slog.NewTextHandler(os.Stderr, nil)).WarnContext(ctx, "other programs of yours could look into this one", "cause", err)
+	}
+	program := cli.Program{
+		Version: version,
+		In:      os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Socket: below(os.Getenv("XDG_RUNTIME_DIR"), "localpasskey", "socket"),
+		Store:  below(dataHome(), "localpasskey", "passkeys.db"),
+		Daemon: runDaemon,
+	}
+	return program.Run(ctx, os.Args[1:])
+}
+
+// below names a file below a directory that the system names. What is no absolute
+// path is to be ignored (XDG Base Directory Specification).
+func below(dir string, elements ...string) string {
+	if !filepath.IsAbs(dir) {
+		return ""
+	}
+	return filepath.Join(append([]string{dir}, elements...)...)
+}
+
+// dataHome is where a user's data is kept.
+func dataHome() string {
+	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
+		return dir
+	}
+	return below(os.Getenv("HOME"), ".local", "share")
+}
+
+// runDaemon joins the daemon with this machine's TPM and the person at this terminal.
+func runDaemon(ctx context.Context, o cli.DaemonOptions) error {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	config := daemon.Config{
+		StorePath: o.Store,
+		OpenTPM:   tpm.Device(o.TPM),
+		User:      prompt.Nobody{Log: log},
+		Version:   version,
+		Log:       log,
+	}
+	if terminal, err := prompt.Open("/dev/tty"); err == nil {
+		defer terminal.Close() //nolint:errcheck // The process ends; the mode is restored with each question.
+		config.User, config.BuiltInUV = terminal, terminal.Foreground
+	} else {
+		log.WarnContext(ctx, "there is no terminal to ask at: whatever needs your yes is refused", "cause", err)
+	}
+	return daemon.Run(ctx, config, o.Socket, o.Listening)
+}

@@ -1,0 +1,134 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/spf13/cobra"
+)
+
+// Program is what the commands need of the process around them.
+type Program struct {
+	Version  string
+	In       io.Reader
+	Out, Err io.Writer
+	// Socket and Store are where the daemon listens and keeps its store, unless a
+	// flag says otherwise; "" where the system names no place.
+	Socket, Store string
+	// Daemon runs the daemon until ctx ends.
+	Daemon func(ctx context.Context, o DaemonOptions) error
+}
+
+// DaemonOptions are what `localpasskey daemon` was told.
+type DaemonOptions struct {
+	Socket string // path to listen at
+	Store  string // path of the store
+	TPM    string // device of the TPM's resource manager
+	// Listening is called once, when callers can connect.
+	Listening func()
+}
+
+const rootLong = `Passkeys that are made in this machine's security chip and never leave it.
+
+Private keys are created inside the TPM, and the TPM itself counts PIN attempts:
+after 8 wrong ones the passkeys are gone for good. There is no backup and no export,
+by design. If this machine dies, its passkeys die with it: register a second
+passkey, on another device, at every service you care about.
+
+Begin with these two, the first in a terminal that stays open:
+
+  localpasskey daemon --user
+  localpasskey setup`
+
+const rootExits = `Exit codes:
+  0  done
+  1  failed
+  2  wrong usage
+  3  no such passkey
+  4  refused, or cancelled by you
+  5  the daemon, the TPM or the store is not available, or not set up
+  6  the PIN is wrong or locked`
+
+// run is one run of the program.
+type run struct {
+	Program
+
+	socket string
+	// begun: the command line was understood, so an error is not one of usage.
+	begun bool
+}
+
+// Run runs the command line args and gives the exit code.
+func (p Program) Run(ctx context.Context, args []string) int {
+	r := &run{Program: p}
+	root := r.root() //nolint:contextcheck // cobra hands it to each command.
+	root.SetArgs(args)
+	command, err := root.ExecuteContextC(ctx)
+	if err == nil {
+		return codeOK
+	}
+	f := explain(err)
+	if !r.begun {
+		f = &failure{what: err.Error(), hint: "see `" + command.CommandPath() + " --help`", code: codeUsage}
+	}
+	f.print(p.Err)
+	return f.code
+}
+
+func (r *run) root() *cobra.Command {
+	root := &cobra.Command{
+		Use:           "localpasskey",
+		Short:         "Passkeys in this machine's security chip",
+		Long:          rootLong + "\n\n" + rootExits,
+		Version:       r.Version,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		Args:          cobra.NoArgs,
+		RunE:          func(c *cobra.Command, _ []string) error { return c.Help() },
+	}
+	root.SetIn(r.In)
+	root.SetOut(r.Out)
+	root.SetErr(r.Err)
+	root.SetVersionTemplate("localpasskey {{.Version}}\n")
+	root.PersistentFlags().StringVar(&r.socket, "socket", r.Socket, "`path` of the daemon's socket")
+	root.AddCommand(
+		r.setupCommand(), r.daemonCommand(), r.statusCommand(), r.pinCommand(),
+		r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(),
+		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
+	)
+	return root
+}
+
+// does makes a command's action: from here on, errors are not of usage.
+func (r *run) does(act func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error {
+	return func(c *cobra.Command, args []string) error {
+		r.begun = true
+		return act(c.Context(), args)
+	}
+}
+
+// say writes a line of result.
+func (r *run) say(format string, args ...any) { fmt.Fprintf(r.Out, format+"\n", args...) }
+
+// note writes a line that is not part of the result.
+func (r *run) note(format string, args ...any) { fmt.Fprintf(r.Err, format+"\n", args...) }
+
+func (r *run) versionCommand() *cobra.Command {
+	return &cobra.Command{
+		Use:   "version",
+		Short: "Print the version",
+		Args:  cobra.NoArgs,
+		RunE: r.does(func(context.Context, []string) error {
+			r.say("localpasskey %s", r.Version)
+			return nil
+		}),
+	}
+}
+
+// usageError is a wrong command line that cobra could not see.
+func usageError(what, hint string) error { return &failure{what: what, hint: hint, code: codeUsage} }
+
+// errRefused is the person's no at a question of ours.
+var errRefused = errors.New("refused")

@@ -1,0 +1,107 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/prompt"
+)
+
+// Exit codes. Scripts rely on them: they are in `localpasskey --help`.
+const (
+	codeOK          = 0
+	codeFailed      = 1
+	codeUsage       = 2
+	codeNotFound    = 3
+	codeRefused     = 4
+	codeUnavailable = 5
+	codePIN         = 6
+)
+
+// maxText bounds an error's length, in code points.
+const maxText = 1000
+
+// failure is an error for a person: what happened, what to do, and the exit code.
+type failure struct {
+	what, hint string
+	code       int
+}
+
+func (f *failure) Error() string { return f.what }
+
+// print writes it as every error of ours looks. Its words may be a daemon's, so
+// they are made harmless.
+func (f *failure) print(w io.Writer) {
+	fmt.Fprintf(w, "localpasskey: %s\n", prompt.Legible(f.what, maxText))
+	if f.hint != "" {
+		fmt.Fprintf(w, "hint: %s\n", prompt.Legible(f.hint, maxText))
+	}
+}
+
+// explain makes a failure of any error.
+func explain(err error) *failure {
+	if f, ok := errors.AsType[*failure](err); ok {
+		return f
+	}
+	if problem, ok := errors.AsType[*ctap.Problem](err); ok {
+		return &failure{what: problem.Error(), hint: problem.Hint, code: codeUnavailable}
+	}
+	if status, ok := errors.AsType[ctap.Status](err); ok {
+		return ofStatus(status)
+	}
+	switch {
+	case errors.Is(err, context.Canceled):
+		return &failure{what: "interrupted", code: codeRefused}
+	case errors.Is(err, errRefused), errors.Is(err, prompt.ErrNoAnswer):
+		return &failure{what: "cancelled, nothing was changed", code: codeRefused}
+	default:
+		return &failure{what: err.Error(), code: codeFailed}
+	}
+}
+
+// ofStatus puts the daemon's answer into words.
+func ofStatus(status ctap.Status) *failure {
+	switch status {
+	case ctap.PINInvalid:
+		return &failure{what: "the PIN is wrong", hint: "`localpasskey pin retries` tells how many tries are left", code: codePIN}
+	case ctap.PINAuthBlocked, ctap.UVBlocked:
+		return &failure{
+			what: "no PIN is taken for now: three in a row were wrong",
+			hint: "`localpasskey reconnect`, then try again with care: `localpasskey pin retries` tells how many tries are left",
+			code: codePIN,
+		}
+	case ctap.PINBlocked:
+		return &failure{
+			what: "the PIN is locked: 8 wrong ones, and the TPM lets nobody try again",
+			hint: "its passkeys cannot be used any more; `localpasskey reset` begins anew",
+			code: codePIN,
+		}
+	case ctap.PINNotSet:
+		return &failure{what: "no PIN is set", hint: "run `localpasskey pin set`", code: codeFailed}
+	case ctap.PINPolicyViolation:
+		return &failure{what: "this PIN is not allowed", hint: pinRules, code: codeFailed}
+	case ctap.NoCredentials:
+		return noSuchPasskey()
+	case ctap.OperationDenied:
+		return &failure{
+			what: "refused",
+			hint: "either you said no, or there is nobody to ask: the daemon asks in the terminal it was started from",
+			code: codeRefused,
+		}
+	case ctap.UserActionTimeout, ctap.ActionTimeout:
+		return &failure{what: "nobody answered in time", code: codeRefused}
+	case ctap.KeepaliveCancel:
+		return &failure{what: "cancelled", code: codeRefused}
+	case ctap.NotAllowed:
+		return &failure{what: "the daemon does not allow this", hint: "is it yours? look at `localpasskey status`", code: codeUnavailable}
+	default:
+		return &failure{what: "the daemon answered " + status.Error(), hint: "its log says why", code: codeFailed}
+	}
+}
+
+func noSuchPasskey() *failure {
+	return &failure{what: "there is no such passkey", hint: "`localpasskey list` shows what there is", code: codeNotFound}
+}

@@ -1,0 +1,32 @@
+package cli
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"unicode"
+	"unicode/utf16"
+)
+
+// writeJSON writes v as one indented document. What a terminal would act on or not
+// show is escaped, which changes nothing for whoever parses it: encoding/json leaves
+// C1 controls and characters that turn the direction of writing as they are.
+func (r *run) writeJSON(v any) error {
+	encoded, err := json.MarshalIndent(v, "", "  ")
+	if err != nil {
+		return err
+	}
+	var out bytes.Buffer
+	for _, c := range string(encoded) {
+		if c == '\n' || unicode.IsPrint(c) {
+			out.WriteRune(c)
+			continue
+		}
+		for _, unit := range utf16.Encode([]rune{c}) {
+			fmt.Fprintf(&out, `\u%04x`, unit)
+		}
+	}
+	out.WriteByte('\n')
+	_, err = out.WriteTo(r.Out)
+	return err
+}

@@ -1,0 +1,177 @@
+package cli
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/prompt"
+)
+
+// Ours: what a row of the table has room for, in code points.
+const (
+	serviceColumn = 40
+	userColumn    = 40
+)
+
+// order names an order of the list.
+type order string
+
+// Ours: the orders. Names go up, dates go down: the newest is what one looks for.
+const (
+	byService order = "service"
+	byUser    order = "user"
+	byCreated order = "created"
+	byUsed    order = "used"
+)
+
+func (r *run) listCommand() *cobra.Command {
+	var asJSON bool
+	var filter, by string
+	c := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "List the passkeys",
+		Long: `Lists all passkeys of this machine, without asking for the PIN.
+
+KIND is "passkey" for one that a service finds by itself, and "security key" for one
+that works only together with the user name or a password.`,
+		Args: cobra.NoArgs,
+		RunE: r.does(func(ctx context.Context, _ []string) error {
+			return r.within(ctx, func(s *session) error {
+				found, err := s.passkeys(ctx)
+				if err != nil {
+					return err
+				}
+				all := len(found)
+				found = filtered(found, filter)
+				if err := sorted(found, order(by)); err != nil {
+					return err
+				}
+				if asJSON {
+					return r.writeJSON(newListJSON(found))
+				}
+				return r.tabulate(found, all, filter)
+			})
+		}),
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	c.Flags().StringVarP(&filter, "filter", "f", "", "only those with this `text` in service or user name")
+	c.Flags().StringVarP(&by, "sort", "s", string(byService), "order: service, user, created or used")
+	return c
+}
+
+// passkeys fetches the whole list, page by page.
+func (s *session) passkeys(ctx context.Context) ([]ctap.Passkey, error) {
+	var all []ctap.Passkey
+	for {
+		page, err := ctap.Call[ctap.ListResponse](ctx, s.Client, ctap.CommandList, ctap.ListRequest{Offset: uint(len(all))})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Passkeys...)
+		if len(page.Passkeys) == 0 || uint(len(all)) >= page.Total {
+			return all, nil
+		}
+	}
+}
+
+// filtered keeps what has text in service or user name, whatever the case.
+func filtered(all []ctap.Passkey, text string) []ctap.Passkey {
+	text = strings.ToLower(text)
+	return slices.DeleteFunc(all, func(p ctap.Passkey) bool {
+		return !strings.Contains(strings.ToLower(p.RPID), text) && !strings.Contains(strings.ToLower(p.User.Name), text)
+	})
+}
+
+// sorted sorts in place; what is equal stays in the order of registration.
+func sorted(all []ctap.Passkey, by order) error {
+	var compare func(a, b ctap.Passkey) int
+	service := func(a, b ctap.Passkey) int { return cmp.Compare(a.RPID, b.RPID) }
+	user := func(a, b ctap.Passkey) int {
+		return cmp.Compare(strings.ToLower(a.User.Name), strings.ToLower(b.User.Name))
+	}
+	switch by {
+	case byService:
+		compare = func(a, b ctap.Passkey) int { return cmp.Or(service(a, b), user(a, b)) }
+	case byUser:
+		compare = func(a, b ctap.Passkey) int { return cmp.Or(user(a, b), service(a, b)) }
+	case byCreated:
+		compare = func(a, b ctap.Passkey) int { return cmp.Compare(b.Created, a.Created) }
+	case byUsed:
+		compare = func(a, b ctap.Passkey) int { return cmp.Compare(b.LastUsed, a.LastUsed) }
+	default:
+		return usageError(fmt.Sprintf("there is no order %q", by), "--sort takes service, user, created or used")
+	}
+	slices.SortStableFunc(all, compare)
+	return nil
+}
+
+func (r *run) tabulate(found []ctap.Passkey, all int, filter string) error {
+	switch {
+	case all == 0:
+		r.note("No passkeys. Registered passkeys will appear here.")
+		return nil
+	case len(found) == 0:
+		r.note("No passkey matches %q.", prompt.Legible(filter, userColumn))
+		return nil
+	}
+	digits := idDigits(found)
+	w := tabwriter.NewWriter(r.Out, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "SERVICE\tUSER NAME\tCREATED\tLAST USED\tKIND\tID")
+	for _, p := range found {
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", shortService(p.RPID), prompt.Legible(p.User.Name, userColumn),
+			date(p.Created), date(p.LastUsed), kind(p), id(p)[:min(digits, len(id(p)))])
+	}
+	return w.Flush()
+}
+
+// shortService keeps the end of a long service name: it says whose it is.
+func shortService(rpID string) string {
+	name := []rune(prompt.Service(rpID))
+	if over := len(name) - serviceColumn; over > 0 {
+		return "…" + string(name[over+1:])
+	}
+	return string(name)
+}
+
+// id is how commands name a passkey: its credential ID in hex.
+func id(p ctap.Passkey) string { return fmt.Sprintf("%x", p.CredentialID) }
+
+// idDigits is how many digits tell these passkeys apart, at least 8.
+func idDigits(all []ctap.Passkey) int {
+	for digits := 8; ; digits += 2 {
+		seen := map[string]bool{}
+		for _, p := range all {
+			seen[id(p)[:min(digits, len(id(p)))]] = true
+		}
+		if len(seen) == len(all) || digits >= 2*maxIDBytes {
+			return digits
+		}
+	}
+}
+
+// maxIDBytes bounds a credential ID (WebAuthn L3 §5.8.3).
+const maxIDBytes = 1023
+
+func kind(p ctap.Passkey) string {
+	if p.Discoverable {
+		return "passkey"
+	}
+	return "security key"
+}
+
+// date is a day of this machine's calendar.
+func date(seconds int64) string {
+	if seconds == 0 {
+		return "never"
+	}
+	return time.Unix(seconds, 0).Format(time.DateOnly)
+}

@@ -1,0 +1,85 @@
+package cli_test
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"strconv"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/cose"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/socket"
+)
+
+// makePasskey is `makepasskey RP USER [2f] [hmac]`: what a browser does to
+// register, with the person verified by the daemon. "2f" is not discoverable, "hmac"
+// asks for hmac-secret. In RP and USER \x1b and the like are escapes.
+func makePasskey(ts *testscript.TestScript, neg bool, args []string) {
+	yes, discoverable := true, true
+	req := &ctap.MakeCredentialRequest{
+		ClientDataHash: hash("register"),
+		RP:             &ctap.RelyingParty{ID: unescape(ts, args[0]), Name: "The Site"},
+		User:           &ctap.User{ID: []byte("id of " + args[1]), Name: unescape(ts, args[1]), DisplayName: "Dear " + unescape(ts, args[1])},
+		Parameters:     []ctap.Parameter{{Algorithm: cose.ES256, Type: ctap.PublicKeyType}},
+	}
+	for _, option := range args[2:] {
+		switch option {
+		case "2f":
+			discoverable = false
+		case "hmac":
+			wanted, err := cbor.Marshal(true)
+			ts.Check(err)
+			req.Extensions = ctap.Extensions{"hmac-secret": wanted}
+		}
+	}
+	req.Options = &ctap.Options{RK: &discoverable, UV: &yes}
+	platform(ts, neg, func(ctx context.Context, c *ctap.Client) error {
+		_, err := c.MakeCredential(ctx, req)
+		return err
+	})
+}
+
+// signIn is `signin RP`: what a browser does to sign in with a passkey.
+func signIn(ts *testscript.TestScript, neg bool, args []string) {
+	yes := true
+	platform(ts, neg, func(ctx context.Context, c *ctap.Client) error {
+		_, err := c.GetAssertion(ctx, &ctap.GetAssertionRequest{
+			RPID: args[0], ClientDataHash: hash("sign in"), Options: &ctap.Options{UV: &yes},
+		})
+		return err
+	})
+}
+
+// platform has act speak CTAP through the daemon's socket.
+func platform(ts *testscript.TestScript, neg bool, act func(context.Context, *ctap.Client) error) {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	conn, err := socket.Dial(ctx, ts.Getenv("SOCKET"))
+	ts.Check(err)
+	defer conn.Close()
+	err = act(ctx, ctap.NewClient(conn))
+	if status, ok := errors.AsType[ctap.Status](err); ok && neg {
+		ts.Logf("refused: %v", status)
+		return
+	}
+	ts.Check(err)
+	if neg {
+		ts.Fatalf("allowed")
+	}
+}
+
+func hash(text string) []byte {
+	sum := sha256.Sum256([]byte(text))
+	return sum[:]
+}
+
+// unescape reads Go's escapes, so that a script can stay printable.
+func unescape(ts *testscript.TestScript, text string) string {
+	plain, err := strconv.Unquote(`"` + text + `"`)
+	ts.Check(err)
+	return plain
+}

@@ -1,0 +1,251 @@
+package cli_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"strconv"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/cli"
+	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/prompt"
+	"github.com/localpasskey/localpasskey/internal/swtpm"
+)
+
+// TestMain makes the test binary a `localpasskey` that differs from the real one in
+// one thing: its daemon has a software TPM.
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"localpasskey": localpasskey})
+}
+
+func localpasskey() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	code := cli.Program{
+		Version: "0.0.0-test",
+		In:      os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Socket: os.Getenv("SOCKET"), Store: os.Getenv("STORE"),
+		Daemon: func(ctx context.Context, o cli.DaemonOptions) (err error) {
+			chip, err := swtpm.Start(ctx, o.TPM)
+			if err != nil {
+				return err
+			}
+			defer func() { err = errors.Join(err, chip.Close()) }()
+			terminal, err := prompt.Open("/dev/tty")
+			if err != nil {
+				return err
+			}
+			defer terminal.Close()
+			return daemon.Run(ctx, daemon.Config{
+				StorePath: o.Store, OpenTPM: chip.Opener(), Version: "0.0.0-test",
+				User: terminal, BuiltInUV: terminal.Foreground,
+				Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
+			}, o.Socket, o.Listening)
+		},
+	}.Run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+func TestScripts(t *testing.T) {
+	t.Parallel()
+	testscript.Run(t, testscript.Params{
+		Dir:                 "testdata/script",
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup:               setUp,
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"daemon":      startDaemon,
+			"stop":        stopDaemon,
+			"exits":       exits,
+			"person":      person,
+			"asked":       asked,
+			"makepasskey": makePasskey,
+			"signin":      signIn,
+			"damage":      damage,
+			"forget":      func(ts *testscript.TestScript, _ bool, _ []string) { behind(ts).person.Asked() },
+			"unplug":      func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(behind(ts).chips["tpm"].Close()) },
+			"plug": func(ts *testscript.TestScript, _ bool, _ []string) {
+				b := behind(ts)
+				ts.Check(b.chips["tpm"].Restart(b.ctx))
+			},
+		},
+	})
+}
+
+// backstage is what a script has running behind it.
+type backstage struct {
+	ctx     context.Context
+	log     *slog.Logger
+	person  *ctaptest.Person
+	chips   map[string]*swtpm.TPM // by directory
+	daemons map[string]*running   // by socket
+}
+
+type running struct {
+	stop  context.CancelFunc
+	ended chan error
+}
+
+type backstageKey struct{}
+
+func behind(ts *testscript.TestScript) *backstage {
+	b, ok := ts.Value(backstageKey{}).(*backstage)
+	if !ok {
+		ts.Fatalf("no backstage")
+	}
+	return b
+}
+
+func setUp(env *testscript.Env) error {
+	b := &backstage{
+		ctx:     context.Background(),
+		log:     slog.New(slog.DiscardHandler),
+		person:  ctaptest.NewPerson(ctaptest.Auto, 0),
+		chips:   map[string]*swtpm.TPM{},
+		daemons: map[string]*running{},
+	}
+	env.Values[backstageKey{}] = b
+	env.Setenv("SOCKET", filepath.Join(env.WorkDir, "run", "socket"))
+	env.Setenv("STORE", filepath.Join(env.WorkDir, "data", "passkeys.db"))
+	env.Setenv("TZ", "UTC")
+	env.Defer(func() {
+		for _, d := range b.daemons {
+			d.stop()
+			_ = <-d.ended // scripts that mind call stop
+		}
+		for _, chip := range b.chips {
+			_ = chip.Close()
+		}
+	})
+	return nil
+}
+
+// startDaemon is `[!] daemon [tpm=NAME] [socket=PATH]`: a daemon in this process, with
+// the script's person. The same name is the same TPM.
+func startDaemon(ts *testscript.TestScript, neg bool, args []string) {
+	b := behind(ts)
+	options := map[string]string{"tpm": "tpm", "socket": ts.Getenv("SOCKET")}
+	for _, arg := range args {
+		name, value, _ := strings.Cut(arg, "=")
+		options[name] = value
+	}
+	chip := b.chips[options["tpm"]]
+	if chip == nil {
+		dir := ts.MkAbs(options["tpm"])
+		ts.Check(os.MkdirAll(dir, 0o700))
+		var err error
+		chip, err = swtpm.Start(b.ctx, dir)
+		ts.Check(err)
+		b.chips[options["tpm"]] = chip
+	}
+	config := daemon.Config{
+		StorePath: ts.Getenv("STORE"), OpenTPM: chip.Opener(), User: b.person,
+		BuiltInUV: func() bool { return true }, Version: "0.0.0-test", Log: b.log,
+	}
+	ctx, stop := context.WithCancel(b.ctx)
+	d := &running{stop: stop, ended: make(chan error, 1)}
+	listening := make(chan struct{})
+	go func() {
+		d.ended <- daemon.Run(ctx, config, options["socket"], func() { close(listening) })
+	}()
+	select {
+	case <-listening:
+		b.daemons[options["socket"]] = d
+		if neg {
+			ts.Fatalf("the daemon started")
+		}
+	case err := <-d.ended:
+		stop()
+		if !neg {
+			ts.Fatalf("the daemon did not start: %v", err)
+		}
+		fmt.Fprintln(ts.Stderr(), err)
+	}
+}
+
+// stopDaemon is `stop [SOCKET]`: the daemon ends and its store is closed.
+func stopDaemon(ts *testscript.TestScript, _ bool, args []string) {
+	b := behind(ts)
+	path := ts.Getenv("SOCKET")
+	if len(args) > 0 {
+		path = args[0]
+	}
+	d := b.daemons[path]
+	if d == nil {
+		ts.Fatalf("no daemon at %s", path)
+	}
+	delete(b.daemons, path)
+	d.stop()
+	ts.Check(<-d.ended)
+}
+
+// exits is `exits CODE PROGRAM ARGS…`: exec, with the exit code it must have.
+func exits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
+	}
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	code := 0
+	if exit, ok := errors.AsType[*exec.ExitError](ts.Exec(args[1], args[2:]...)); ok {
+		code = exit.ExitCode()
+	}
+	if code != want {
+		ts.Fatalf("exit code %d, want %d", code, want)
+	}
+}
+
+// person is `person auto|hold|deny` or `person types PIN…`.
+func person(ts *testscript.TestScript, _ bool, args []string) {
+	b := behind(ts)
+	if args[0] == "types" {
+		b.person.SetPINs(args[1:]...)
+		return
+	}
+	b.person.SetTouch(ctaptest.Touch(args[0]))
+}
+
+// asked is `asked OPERATION [TEXT…]`: since the last time, the person was asked that
+// once, and the question holds these texts. `asked nothing` is what it says.
+func asked(ts *testscript.TestScript, _ bool, args []string) {
+	asks := behind(ts).person.Asked()
+	if args[0] == "nothing" {
+		if len(asks) != 0 {
+			ts.Fatalf("asked %+v", asks)
+		}
+		return
+	}
+	if len(asks) != 1 || asks[0].Operation != authenticator.Operation(args[0]) {
+		ts.Fatalf("asked %d questions, %+v; want one, %q", len(asks), asks, args[0])
+	}
+	text := fmt.Sprintf("%+v", asks[0])
+	for _, want := range args[1:] {
+		if !strings.Contains(text, want) {
+			ts.Fatalf("the question lacks %q: %s", want, text)
+		}
+	}
+}
+
+// damage is `damage FILE`: a byte in the middle of each page after the first is
+// another one.
+func damage(ts *testscript.TestScript, _ bool, args []string) {
+	path := ts.MkAbs(args[0])
+	content, err := os.ReadFile(path)
+	ts.Check(err)
+	for at := 4096 + 100; at < len(content); at += 4096 {
+		content[at] ^= 0x55
+	}
+	ts.Check(os.WriteFile(path, content, 0o600))
+}

@@ -1,0 +1,73 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/pinuv"
+	"github.com/localpasskey/localpasskey/internal/socket"
+)
+
+// session is one command's conversation with the daemon.
+type session struct {
+	*ctap.Client
+
+	status *ctap.StatusResponse
+}
+
+// within connects, asks the daemon how it is, and acts. Where the daemon cannot
+// work it says why instead.
+func (r *run) within(ctx context.Context, act func(s *session) error) error {
+	return r.connected(ctx, func(s *session) error {
+		switch {
+		case s.status.Problem != nil:
+			return s.status.Problem
+		case !s.status.SetUp:
+			return notSetUp()
+		}
+		return act(s)
+	})
+}
+
+func notSetUp() error {
+	return &failure{what: "LocalPasskey is not set up", hint: "run `localpasskey setup`", code: codeUnavailable}
+}
+
+// connected is within for commands that can do with a daemon in any state.
+func (r *run) connected(ctx context.Context, act func(s *session) error) (err error) {
+	if r.socket == "" {
+		return usageError("the system names no place for sockets (XDG_RUNTIME_DIR is not set)", "say where the daemon listens: --socket PATH")
+	}
+	conn, err := socket.Dial(ctx, r.socket)
+	if err != nil {
+		return err
+	}
+	defer conn.Close() //nolint:errcheck // All that was asked has been answered.
+	conn.OnProgress = func(p ctap.Progress) {
+		if p == ctap.ProgressUserNeeded {
+			r.note("The daemon asks you, in the terminal where `localpasskey daemon` runs…")
+		}
+	}
+	s := &session{Client: ctap.NewClient(conn)}
+	if s.status, err = ctap.Call[ctap.StatusResponse](ctx, s.Client, ctap.CommandStatus, nil); err != nil {
+		return err
+	}
+	return act(s)
+}
+
+// platform is this program's side of the PIN protocol.
+func (s *session) platform() ctap.Platform {
+	return ctap.Platform{Authenticator: s.Client, Protocol: pinuv.Two}
+}
+
+// retries asks how many PIN attempts are left, and whether they need a reconnect.
+func (s *session) retries(ctx context.Context) (left uint, reconnect bool, err error) {
+	response, err := s.ClientPIN(ctx, &ctap.ClientPINRequest{Subcommand: ctap.GetPINRetries})
+	if err != nil {
+		return 0, false, err
+	}
+	if response.PINRetries == nil {
+		return 0, false, ctap.MissingParameter
+	}
+	return *response.PINRetries, response.PowerCycleState != nil && *response.PowerCycleState, nil
+}

@@ -1,0 +1,70 @@
+package cli
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+)
+
+const setupLong = `Makes the keys in the TPM that everything else hangs on, and sets the PIN.
+
+The PIN may have letters as well as digits, and should: the TPM allows 8 wrong ones
+in all, so nobody can try them through, but 1234 is the first that anybody tries.
+
+There is no backup. If this machine dies, its passkeys die: register a second one,
+on another device, at every service you care about.
+
+The daemon must be running: localpasskey daemon --user`
+
+func (r *run) setupCommand() *cobra.Command {
+	pins := pinSource{run: r}
+	c := &cobra.Command{
+		Use:   "setup",
+		Short: "Make this machine's keys and set the PIN",
+		Long:  setupLong,
+		Args:  cobra.NoArgs,
+		RunE: r.does(func(ctx context.Context, _ []string) error {
+			return r.connected(ctx, func(s *session) error { return r.setUp(ctx, s, &pins) })
+		}),
+	}
+	pins.flag(c, "the PIN (one line)")
+	return c
+}
+
+// setUp asks first and acts then: who cancels at the PIN has changed nothing. A
+// set-up that had come as far as the keys goes on with the PIN.
+func (r *run) setUp(ctx context.Context, s *session, pins *pinSource) error {
+	switch {
+	case s.status.Problem != nil:
+		return s.status.Problem
+	case s.status.PINSet:
+		return &failure{
+			what: "LocalPasskey is set up already",
+			hint: "`localpasskey pin change` changes the PIN, `localpasskey reset` begins anew without the passkeys",
+			code: codeFailed,
+		}
+	}
+	if !pins.stdin {
+		r.note("Choose a PIN. It may have letters as well as digits. The TPM allows 8 wrong ones in all.")
+	}
+	pin, err := pins.choose(ctx, minPINPoints)
+	defer pin.Wipe()
+	if err != nil {
+		return err
+	}
+	if !s.status.SetUp {
+		r.note("Making keys in the TPM…")
+		if _, err := s.Vendor(ctx, ctap.CommandSetup, nil); err != nil {
+			return err
+		}
+	}
+	if err := s.platform().SetPIN(ctx, pin); err != nil {
+		return err
+	}
+	r.say("LocalPasskey is set up.\n\n" +
+		"If this machine dies, its passkeys die: register a second one elsewhere,\n" +
+		"at every service you care about. Nobody can restore them, we included.")
+	return nil
+}

@@ -1,0 +1,168 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"os"
+
+	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+)
+
+// channel is one channel of one door. Its calls come one after another.
+type channel struct {
+	d      *Daemon
+	caller ctap.Caller
+	core   ctap.Authenticator // the core's own channel, once there is a core
+}
+
+// Channel opens a channel for caller, one for each connection or device channel.
+func (d *Daemon) Channel(caller ctap.Caller) ctap.Authenticator {
+	return &channel{d: d, caller: caller}
+}
+
+// admitted tells whether the caller may speak with this daemon at all. root may:
+// it could read the store and open the TPM without us.
+func (ch *channel) admitted() bool {
+	return ch.caller.UID == os.Getuid() || ch.caller.UID == 0
+}
+
+// reach gives the core's channel, opening the store first where that is needed.
+func (ch *channel) reach(ctx context.Context) (ctap.Authenticator, error) {
+	if !ch.admitted() {
+		return nil, ctap.NotAllowed
+	}
+	if ch.core != nil {
+		return ch.core, nil
+	}
+	o, err := ch.d.open(ctx)
+	if err != nil {
+		return nil, err
+	}
+	ch.core = o.core.Channel(ch.caller.Door)
+	return ch.core, nil
+}
+
+// plain is reach for CTAP commands, which have no words for what is wrong.
+func (ch *channel) plain(ctx context.Context) (ctap.Authenticator, error) {
+	core, err := ch.reach(ctx)
+	switch {
+	case err == nil, errors.Is(err, ctap.NotAllowed), ctx.Err() != nil:
+		return core, err
+	}
+	ch.d.Log.ErrorContext(ctx, "cannot work now", "cause", err)
+	return nil, ctap.Other
+}
+
+// Vendor answers what is about the authenticator as a whole, and passes the rest on.
+func (ch *channel) Vendor(ctx context.Context, command ctap.Command, params cbor.Raw) (cbor.Raw, error) {
+	if ch.caller.Door != ctap.DoorSocket {
+		return nil, ctap.InvalidCommand
+	}
+	if !ch.admitted() {
+		return nil, ctap.NotAllowed
+	}
+	switch command {
+	case ctap.CommandStatus:
+		return cbor.Marshal(ch.d.status(ctx))
+	case ctap.CommandSetup:
+		return nil, ch.explained(ctx, ch.d.setUp(ctx))
+	case ctap.CommandReconnect:
+		return nil, ch.explained(ctx, ch.reconnect(ctx))
+	default:
+		core, err := ch.reach(ctx)
+		if err != nil {
+			return nil, ch.explained(ctx, err)
+		}
+		return core.Vendor(ctx, command, params)
+	}
+}
+
+// explained puts a failure into words for the person.
+func (ch *channel) explained(ctx context.Context, err error) error {
+	if err == nil || ctx.Err() != nil {
+		return err
+	}
+	return ch.d.problem(ctx, err)
+}
+
+// reconnect is pulling and reinserting what has no plug.
+func (ch *channel) reconnect(ctx context.Context) error {
+	o, err := ch.d.open(ctx)
+	if err != nil {
+		return err
+	}
+	return o.core.PowerCycle()
+}
+
+// MakeCredential passes the command on.
+func (ch *channel) MakeCredential(ctx context.Context, req *ctap.MakeCredentialRequest) (*ctap.MakeCredentialResponse, error) {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return core.MakeCredential(ctx, req)
+}
+
+// GetAssertion passes the command on.
+func (ch *channel) GetAssertion(ctx context.Context, req *ctap.GetAssertionRequest) (*ctap.GetAssertionResponse, error) {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return core.GetAssertion(ctx, req)
+}
+
+// GetNextAssertion passes the command on.
+func (ch *channel) GetNextAssertion(ctx context.Context) (*ctap.GetAssertionResponse, error) {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return core.GetNextAssertion(ctx)
+}
+
+// GetInfo passes the command on.
+func (ch *channel) GetInfo(ctx context.Context) (*ctap.GetInfoResponse, error) {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return core.GetInfo(ctx)
+}
+
+// ClientPIN passes the command on.
+func (ch *channel) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return core.ClientPIN(ctx, req)
+}
+
+// Reset passes the command on.
+func (ch *channel) Reset(ctx context.Context) error {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return err
+	}
+	return core.Reset(ctx)
+}
+
+// CredentialManagement passes the command on.
+func (ch *channel) CredentialManagement(ctx context.Context, req *ctap.CredentialManagementRequest) (*ctap.CredentialManagementResponse, error) {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return core.CredentialManagement(ctx, req)
+}
+
+// Selection passes the command on.
+func (ch *channel) Selection(ctx context.Context) error {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return err
+	}
+	return core.Selection(ctx)
+}

@@ -1,0 +1,270 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"os"
+	"sync"
+
+	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/socket"
+	"github.com/localpasskey/localpasskey/internal/store"
+	"github.com/localpasskey/localpasskey/internal/tpm"
+)
+
+// Config is what a Daemon is made of. All but BuiltInUV is required.
+type Config struct {
+	// StorePath is the store's file, an absolute name.
+	StorePath string
+	OpenTPM   tpm.Opener
+	User      authenticator.User
+	// BuiltInUV tells whether User can be asked for the PIN right now; nil for
+	// never.
+	BuiltInUV func() bool
+	Version   string
+	Log       *slog.Logger
+}
+
+// socketMode lets the user alone connect.
+const socketMode = 0o600
+
+// Daemon is one person's authenticator on one machine.
+type Daemon struct {
+	Config
+
+	mu     sync.Mutex // held while the store is opened, set up or closed
+	opened *opened    // nil until it is open
+	closed bool
+}
+
+// opened is a store whose keys this machine's TPM has.
+type opened struct {
+	store   *store.Store
+	machine *tpm.Machine
+	core    *authenticator.Authenticator
+}
+
+// New makes a daemon. It touches nothing yet; the first call opens the store.
+func New(c Config) *Daemon { return &Daemon{Config: c} }
+
+// Serve answers the callers of l until ctx ends, and closes l.
+func (d *Daemon) Serve(ctx context.Context, l *socket.Listener) error {
+	if _, err := d.open(ctx); err != nil && !isNotSetUp(err) {
+		d.Log.ErrorContext(ctx, "the store is not usable now; each request tries again", "cause", err)
+	}
+	return socket.Serve(ctx, l, d.Channel, d.Log)
+}
+
+// Run serves at a socket of the user's own until ctx ends: the whole life of a
+// `localpasskey daemon`. It fails at once where the TPM cannot be reached or another
+// daemon listens there. listening is called when callers can connect.
+func Run(ctx context.Context, c Config, socketPath string, listening func()) (err error) {
+	d := New(c)
+	if err := d.Hardware(ctx); err != nil {
+		return err
+	}
+	l, err := socket.Listen(socketPath, socketMode) //nolint:contextcheck // It waits for nobody.
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, d.Close()) }()
+	listening()
+	return d.Serve(ctx, l)
+}
+
+// Close closes the store. Requests that are still under way fail.
+func (d *Daemon) Close() error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.closed = true
+	if d.opened == nil {
+		return nil
+	}
+	o := d.opened
+	d.opened = nil
+	return errors.Join(o.core.PowerCycle(), o.store.Close())
+}
+
+// Hardware tells whether the TPM can be reached: nil, or what stands in the way.
+func (d *Daemon) Hardware(ctx context.Context) error {
+	conn, err := d.OpenTPM(ctx)
+	if err != nil {
+		return err
+	}
+	return conn.Close()
+}
+
+// open gives what is open, opening it first where it is not. Its error is
+// isNotSetUp where there is nothing to open.
+func (d *Daemon) open(ctx context.Context) (*opened, error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return d.openLocked(ctx)
+}
+
+func (d *Daemon) openLocked(ctx context.Context) (*opened, error) {
+	switch {
+	case d.closed:
+		return nil, store.ErrClosed
+	case d.opened != nil:
+		return d.opened, nil
+	case !d.storeExists():
+		return nil, notSetUp()
+	}
+	return d.join(func(s *store.Store) (*tpm.Machine, error) {
+		return tpm.Open(ctx, d.OpenTPM, s.Ledger())
+	})
+}
+
+func (d *Daemon) storeExists() bool {
+	_, err := os.Lstat(d.StorePath)
+	return !errors.Is(err, fs.ErrNotExist)
+}
+
+// setUp makes the keys of a new store and opens it.
+func (d *Daemon) setUp(ctx context.Context) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch _, err := d.openLocked(ctx); {
+	case err == nil:
+		return alreadySetUp()
+	case !isNotSetUp(err):
+		return err
+	}
+	leftover := d.storeExists()
+	_, err := d.join(func(s *store.Store) (*tpm.Machine, error) {
+		machine, err := tpm.SetUp(ctx, d.OpenTPM, s.Ledger())
+		if err != nil {
+			record, loadErr := s.Ledger().Load()
+			leftover = leftover || loadErr != nil || record != nil
+		}
+		return machine, err
+	})
+	if err != nil && !leftover && d.storeExists() {
+		err = errors.Join(err, os.Remove(d.StorePath))
+	}
+	return err
+}
+
+// join opens the store, has take find its keys in the TPM, and puts the
+// authenticator on top of both. The caller holds mu.
+func (d *Daemon) join(take func(*store.Store) (*tpm.Machine, error)) (*opened, error) {
+	s, err := store.Open(d.StorePath)
+	if err != nil {
+		return nil, err
+	}
+	o := &opened{store: s}
+	if o.machine, err = take(s); err == nil {
+		err = s.Unlock(o.machine.MetadataKey(), o.machine.Generation())
+	}
+	if err == nil {
+		o.core, err = authenticator.New(authenticator.Config{
+			Keys: o.machine, PIN: o.machine, Store: s, User: d.User, Eraser: o,
+			BuiltInUV: d.BuiltInUV,
+			AAGUID:    authenticator.TPMAAGUID(),
+			Log:       d.Log,
+		})
+	}
+	if err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	d.opened = o
+	return o, nil
+}
+
+// Erase begins a new generation in the TPM, which ends every key, and then empties
+// the store. Should the TPM fail after that point, or the store, the next start
+// finishes it: the store is then of another generation.
+func (o *opened) Erase(ctx context.Context) error {
+	before := o.machine.Generation()
+	err := o.machine.Renew(ctx)
+	if o.machine.Generation() == before {
+		return err
+	}
+	return errors.Join(err, o.store.Erase(o.machine.MetadataKey(), o.machine.Generation()))
+}
+
+// status tells the state, and the problem where there is one.
+func (d *Daemon) status(ctx context.Context) *ctap.StatusResponse {
+	response := &ctap.StatusResponse{Version: d.Version}
+	o, err := d.open(ctx)
+	switch {
+	case err == nil:
+		response.SetUp = true
+		err = o.describe(ctx, response)
+	case isNotSetUp(err):
+		err = d.Hardware(ctx)
+	default:
+		response.SetUp = true
+	}
+	if err != nil {
+		response.Problem = d.problem(ctx, err)
+	}
+	return response
+}
+
+// describe fills in what an open authenticator tells of itself.
+func (o *opened) describe(ctx context.Context, r *ctap.StatusResponse) error {
+	description, err := o.machine.Describe(ctx)
+	if err != nil {
+		return err
+	}
+	settings, err := o.store.Settings()
+	if err != nil {
+		return err
+	}
+	count, err := o.store.Count()
+	if err != nil {
+		return err
+	}
+	retries, err := o.machine.Retries(ctx)
+	if err != nil {
+		return err
+	}
+	r.Hardware = description.String()
+	r.AlwaysUV = settings.AlwaysUV
+	r.Passkeys = uint(max(0, count))
+	r.PINSet = o.machine.IsSet()
+	r.PINRetries = uint(max(0, retries))
+	r.Reinsert = o.core.Reinsert()
+	return nil
+}
+
+// problem puts err into words for the person; the cause stays here, in the log.
+func (d *Daemon) problem(ctx context.Context, err error) *ctap.Problem {
+	d.Log.ErrorContext(ctx, "cannot work now", "cause", err)
+	if problem, ok := errors.AsType[*ctap.Problem](err); ok {
+		return problem
+	}
+	return &ctap.Problem{
+		Status: ctap.StatusOf(err),
+		What:   "the authenticator failed",
+		Hint:   "the daemon's log says why",
+		Cause:  err,
+	}
+}
+
+// isNotSetUp recognises the one state in which there is nothing to open.
+func isNotSetUp(err error) bool {
+	problem, ok := errors.AsType[*ctap.Problem](err)
+	return ok && problem.Status == ctap.NotAllowed
+}
+
+func notSetUp() error {
+	return &ctap.Problem{
+		Status: ctap.NotAllowed,
+		What:   "LocalPasskey is not set up",
+		Hint:   "run `localpasskey setup`",
+	}
+}
+
+func alreadySetUp() error {
+	return &ctap.Problem{
+		Status: ctap.NotAllowed,
+		What:   "LocalPasskey is set up already",
+		Hint:   "run `localpasskey status` to look at it, or `localpasskey reset` to begin anew without its passkeys",
+	}
+}
