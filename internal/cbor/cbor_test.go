@@ -280,6 +280,32 @@ func TestUnmarshalValues(t *testing.T) {
 	}
 }
 
+type part struct {
+	Four [4]byte `cbor:"1,omitempty,keyasint"`
+}
+
+type otherPart struct {
+	Two [2]byte `cbor:"two"`
+}
+
+// The fields of embedded structs are held to their types like all others.
+func TestEmbeddedFields(t *testing.T) {
+	t.Parallel()
+	type whole struct {
+		part
+		*otherPart
+		Bytes []byte `cbor:"2,keyasint"`
+	}
+	for item, fits := range map[string]bool{
+		"a10144aabbccdd": true, "a10143aabbcc": false, "a1018401020304": false,
+		"a1028101": false, "a10241aa": true, "a16374776f41aa": false,
+	} {
+		if err := cbor.Unmarshal(unhex(t, item), new(whole)); (err == nil) != fits || !fits && !errors.Is(err, cbor.ErrType) {
+			t.Errorf("%s: %v", item, err)
+		}
+	}
+}
+
 // What was decoded stays when the caller reuses its buffer.
 func TestDecodedValuesOwnTheirMemory(t *testing.T) {
 	t.Parallel()

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"reflect"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -131,8 +132,12 @@ func (s *scanner) field(t reflect.Type) (reflect.Type, error) {
 func fieldType(t reflect.Type, key string, asInt bool) reflect.Type {
 	for f := range t.Fields() {
 		name, options, _ := strings.Cut(f.Tag.Get("cbor"), ",")
-		if f.Anonymous && name == "" && f.Type.Kind() == reflect.Struct {
-			if found := fieldType(f.Type, key, asInt); found != nil {
+		embedded := f.Type
+		if embedded.Kind() == reflect.Pointer {
+			embedded = embedded.Elem()
+		}
+		if f.Anonymous && name == "" && embedded.Kind() == reflect.Struct {
+			if found := fieldType(embedded, key, asInt); found != nil {
 				return found
 			}
 			continue
@@ -140,7 +145,7 @@ func fieldType(t reflect.Type, key string, asInt bool) reflect.Type {
 		if name == "" {
 			name = f.Name
 		}
-		if f.IsExported() && name == key && strings.HasPrefix(options, "keyasint") == asInt {
+		if f.IsExported() && name == key && slices.Contains(strings.Split(options, ","), "keyasint") == asInt {
 			return f.Type
 		}
 	}
