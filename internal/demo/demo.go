@@ -1,0 +1,380 @@
+package demo
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/google/go-tpm/tpm2"
+	"github.com/google/go-tpm/tpm2/transport"
+
+	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/secret"
+)
+
+// ErrFailed says that the run has failed and that the output says how.
+var ErrFailed = errors.New("the run failed")
+
+// Config is what a run is made of.
+type Config struct {
+	Daemon Daemon
+	// Chip is a real TPM to use in place of software ones, nil for none;
+	// ChipName is how it was named.
+	Chip     Opener
+	ChipName string
+	// JSON has one object printed instead of lines.
+	JSON bool
+	// Serve keeps a site's page up at this loopback address after the run; empty
+	// for not at all.
+	Serve string
+	// In is where a person answers; nil for nobody.
+	In       io.Reader
+	Out, Err io.Writer
+}
+
+// facts are what a step has learnt, for scripts.
+type facts map[string]any
+
+// outcome is what a step has to show.
+type outcome struct {
+	said string
+	facts
+}
+
+// step is one line of the run.
+type step struct {
+	name string
+	run  func(context.Context) (*outcome, error)
+}
+
+// result is a step that was run.
+type result struct {
+	Name  string `json:"name"`
+	OK    bool   `json:"ok"`
+	Facts facts  `json:"facts,omitempty"`
+	Error string `json:"error,omitempty"`
+}
+
+// demo is one run.
+type demo struct {
+	Config
+
+	dir     string // everything of the run is below
+	openTo  func(context.Context) (*site, error)
+	results []result
+	main    *machine
+	browser *browser
+	counter uint32 // the site's view
+}
+
+// examplePIN is the PIN of every machine here.
+func examplePIN() secret.Bytes { return secret.Of([]byte("correct horse")) }
+
+// Run runs the demonstration. Its error is ErrFailed where a step failed, which was
+// printed by then.
+func Run(ctx context.Context, c Config) error {
+	return run(ctx, c, func(ctx context.Context) (*site, error) { return openSite(ctx, "127.0.0.1:0", "") })
+}
+
+// run is Run with the sites that openTo opens.
+func run(ctx context.Context, c Config, openTo func(context.Context) (*site, error)) (err error) {
+	d := &demo{Config: c, openTo: openTo}
+	if d.dir, err = os.MkdirTemp("", "localpasskey-demo-"); err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
+	lackedSRK, err := d.begin(ctx)
+	if err != nil {
+		return err
+	}
+	ok := d.play(ctx)
+	if d.Chip != nil {
+		if err := d.tellLeft(ctx, lackedSRK); err != nil {
+			return err
+		}
+	}
+	if err := d.end(ok); err != nil {
+		return err
+	}
+	if !ok {
+		return ErrFailed
+	}
+	if c.Serve == "" {
+		return nil
+	}
+	return d.keepServing(ctx)
+}
+
+// begin says what is going to happen, and on a chip asks first. absent tells that
+// the chip has no storage key yet.
+func (d *demo) begin(ctx context.Context) (absent bool, err error) {
+	if d.Chip == nil {
+		d.line("TPM: swtpm, started for this run. This is a software TPM: it proves the flow, not the hardware.")
+		return false, nil
+	}
+	if absent, err = d.lacksSRK(ctx); err != nil {
+		return false, err
+	}
+	return absent, d.ask(absent)
+}
+
+// ask lists what is written to the chip, and waits for a yes.
+func (d *demo) ask(absent bool) error {
+	fmt.Fprintf(d.Err, "This run writes to the TPM %s:\n", d.ChipName)
+	fmt.Fprintf(d.Err, "  * an NV index of 8 bytes, the first free one from %#x on; made and removed again, for each machine that it plays\n", uint32(firstIndex))
+	if absent {
+		fmt.Fprintf(d.Err, "  * a storage key (SRK) at %#x, which stays: other programs expect it there and use it too\n", uint32(srkHandle))
+	}
+	fmt.Fprintf(d.Err, "It removes nothing that it has not made, and does not touch the lockout. Go on? [y/N] ")
+	if d.In == nil {
+		fmt.Fprintln(d.Err)
+		return errors.New("nobody is there to answer; nothing was written")
+	}
+	answer, err := bufio.NewReader(d.In).ReadString('\n')
+	if err != nil && !errors.Is(err, io.EOF) {
+		return err
+	}
+	switch strings.ToLower(strings.TrimSpace(answer)) {
+	case "y", "yes":
+		return nil
+	default:
+		return errors.New("nothing was written")
+	}
+}
+
+// lacksSRK tells whether set-up is going to make the storage key.
+func (d *demo) lacksSRK(ctx context.Context) (absent bool, err error) {
+	err = attacker{open: d.Chip}.at(ctx, func(t transport.TPM) error {
+		_, err := tpm2.ReadPublic{ObjectHandle: srkHandle}.Execute(t)
+		if absent = errors.Is(err, tpm2.TPMRCHandle); absent {
+			return nil
+		}
+		return err
+	})
+	return absent, err
+}
+
+// tellLeft says what stays on the chip, which did or did not lack the storage key
+// before. It must answer for a run that was interrupted, too.
+func (d *demo) tellLeft(ctx context.Context, lacked bool) error {
+	lacks, err := d.lacksSRK(context.WithoutCancel(ctx))
+	if err != nil {
+		return err
+	}
+	if lacked && !lacks {
+		d.line("Left on the chip: the storage key at %#x, made by this run.", uint32(srkHandle))
+		return nil
+	}
+	d.line("Left on the chip: nothing.")
+	return nil
+}
+
+// play runs the steps up to the first that fails.
+func (d *demo) play(ctx context.Context) bool {
+	ok := d.steps(ctx, d.mainJob())
+	if d.main != nil {
+		if err := errors.Join(d.main.shutDown(), d.browser.site.close()); err != nil && ok {
+			ok = d.record("switch off", nil, err)
+		}
+	}
+	if !ok {
+		return false
+	}
+	d.line("Somebody who is root here but lacks the PIN tries to")
+	return d.steps(ctx, d.attacks())
+}
+
+func (d *demo) steps(ctx context.Context, steps []step) bool {
+	for _, s := range steps {
+		o, err := s.run(ctx)
+		if err == nil {
+			err = ctx.Err()
+		}
+		if !d.record(s.name, o, err) {
+			return false
+		}
+	}
+	return true
+}
+
+// record notes how a step went and prints its line.
+func (d *demo) record(name string, o *outcome, err error) bool {
+	if err != nil {
+		d.results = append(d.results, result{Name: name, Error: err.Error()})
+		d.line("  ✗ %s", name)
+		return false
+	}
+	d.results = append(d.results, result{Name: name, OK: true, Facts: o.facts})
+	d.line("  ✓ %s\n    → %s", name, o.said)
+	return true
+}
+
+// end prints the verdict.
+func (d *demo) end(ok bool) error {
+	if d.JSON {
+		encoder := json.NewEncoder(d.Out)
+		encoder.SetIndent("", "  ")
+		encoder.SetEscapeHTML(false)
+		return encoder.Encode(struct {
+			TPM   string   `json:"tpm"`
+			Steps []result `json:"steps"`
+			OK    bool     `json:"ok"`
+		}{d.tpmName(), d.results, ok})
+	}
+	if ok {
+		d.line("main job: ok")
+		return nil
+	}
+	last := d.results[len(d.results)-1]
+	d.line("main job: FAILED at %s: %s", last.Name, strings.ReplaceAll(last.Error, "\n", "; "))
+	return nil
+}
+
+func (d *demo) tpmName() string {
+	if d.Chip == nil {
+		return "swtpm"
+	}
+	return d.ChipName
+}
+
+// line prints for a person.
+func (d *demo) line(format string, args ...any) {
+	if !d.JSON {
+		fmt.Fprintf(d.Out, format+"\n", args...)
+	}
+}
+
+// keepServing keeps a fresh site's page up until ctx ends.
+func (d *demo) keepServing(ctx context.Context) error {
+	s, err := openSite(ctx, d.Serve, "")
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(d.Err, "The site is at %s until Ctrl-C.\n"+
+		"A browser reaches LocalPasskey only once it is installed, as a device or through the extension; "+
+		"until then the page talks to whatever else the browser knows.\n", s.origin)
+	<-ctx.Done()
+	return s.close()
+}
+
+func (d *demo) newDir() (string, error) { return os.MkdirTemp(d.dir, "m") }
+
+func (d *demo) newSite(ctx context.Context) (*site, error) { return d.openTo(ctx) }
+
+func (d *demo) newMachine(ctx context.Context) (*machine, error) {
+	dir, err := d.newDir()
+	if err != nil {
+		return nil, err
+	}
+	return boot(ctx, dir, d.Daemon, d.Chip)
+}
+
+// mainJob is what a person does with a passkey.
+func (d *demo) mainJob() []step {
+	return []step{
+		{"set a PIN", d.setPIN},
+		{"register", d.register},
+		{"sign in with an allow-list", d.signIn(false)},
+		{"sign in as discoverable login", d.signIn(true)},
+	}
+}
+
+func (d *demo) setPIN(ctx context.Context) (*outcome, error) {
+	s, err := d.newSite(ctx)
+	if err != nil {
+		return nil, err
+	}
+	d.main, err = d.newMachine(ctx)
+	if err != nil {
+		return nil, errors.Join(err, s.close())
+	}
+	d.browser = &browser{site: s, device: d.main.device, pin: examplePIN()}
+	if err := d.main.setUp(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.browser.platform().SetPIN(ctx, d.browser.pin); err != nil {
+		return nil, err
+	}
+	info, err := d.main.device.GetInfo(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Options["clientPin"] || !info.Options["alwaysUv"] {
+		return nil, fmt.Errorf("getInfo says clientPin %v, alwaysUv %v", info.Options["clientPin"], info.Options["alwaysUv"])
+	}
+	return &outcome{
+		said:  fmt.Sprintf("checked and counted by the TPM, %d wrong ones in all; no key is used without it", tries),
+		facts: facts{"tries": tries, "always_uv": true},
+	}, nil
+}
+
+func (d *demo) register(ctx context.Context) (*outcome, error) {
+	got, err := d.browser.register(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.main.person.once(authenticator.OperationRegister, siteHost); err != nil {
+		return nil, err
+	}
+	if err := d.check(got, 0); err != nil {
+		return nil, err
+	}
+	if want := authenticator.TPMAAGUID().String(); got.AAGUID != want {
+		return nil, fmt.Errorf("the site got AAGUID %s, not %s", got.AAGUID, want)
+	}
+	if got.Format != "packed" || got.Attestation != "basic_surrogate" {
+		return nil, fmt.Errorf("the site got attestation %s, %s", got.Format, got.Attestation)
+	}
+	return &outcome{
+		said: fmt.Sprintf("the site was told %s (not synced), AAGUID %s;\n"+
+			"      it has verified packed self attestation (that the key signs; a maker's would prove the rest)",
+			flagText(got), got.AAGUID),
+		facts: got.facts(),
+	}, nil
+}
+
+func (d *demo) signIn(discoverable bool) func(context.Context) (*outcome, error) {
+	return func(ctx context.Context) (*outcome, error) {
+		got, err := d.browser.signIn(ctx, discoverable)
+		if err != nil {
+			return nil, err
+		}
+		if err := d.main.person.once(authenticator.OperationSignIn, siteHost); err != nil {
+			return nil, err
+		}
+		if err := d.check(got, d.counter+1); err != nil {
+			return nil, err
+		}
+		d.counter = got.Counter
+		return &outcome{
+			said:  fmt.Sprintf("the site knows %s by %s, counter %d", got.Account, flagText(got), got.Counter),
+			facts: got.facts(),
+		}, nil
+	}
+}
+
+// check holds what the site was told against what LocalPasskey promises to tell.
+func (d *demo) check(got *receipt, counter uint32) error {
+	if !got.UP || !got.UV || got.BE || got.BS || got.Counter != counter {
+		return fmt.Errorf("the site was told %s, counter %d; expected UP=1 UV=1 BE=0 BS=0, counter %d", flagText(got), got.Counter, counter)
+	}
+	return nil
+}
+
+func flagText(r *receipt) string {
+	bit := map[bool]int{true: 1}
+	return fmt.Sprintf("UP=%d UV=%d BE=%d BS=%d", bit[r.UP], bit[r.UV], bit[r.BE], bit[r.BS])
+}
+
+func (r *receipt) facts() facts {
+	f := facts{"up": r.UP, "uv": r.UV, "be": r.BE, "bs": r.BS, "counter": r.Counter, "aaguid": r.AAGUID}
+	if r.Format != "" {
+		f["fmt"], f["attestation"] = r.Format, r.Attestation
+	}
+	return f
+}
