@@ -6,6 +6,7 @@ import (
 	"fmt"
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/cose"
 )
 
 // Status is the first byte of every CTAP2 response (CTAP 2.3 §8.2). Every value
@@ -72,7 +73,8 @@ func (s Status) Error() string {
 
 // StatusOf is the only way from an error to the wire: a Status anywhere in the
 // chain wins, a cancelled context is KeepaliveCancel, an expired one
-// UserActionTimeout, malformed CBOR InvalidCBOR, and anything else Other.
+// UserActionTimeout, a key off its curve InvalidParameter, malformed CBOR
+// InvalidCBOR, and anything else Other.
 func StatusOf(err error) Status {
 	var s Status
 	switch {
@@ -84,6 +86,8 @@ func StatusOf(err error) Status {
 		return KeepaliveCancel
 	case errors.Is(err, context.DeadlineExceeded):
 		return UserActionTimeout
+	case errors.Is(err, cose.ErrKey):
+		return InvalidParameter
 	case errors.Is(err, cbor.ErrType):
 		return CBORUnexpectedType
 	case errors.Is(err, cbor.ErrMalformed):

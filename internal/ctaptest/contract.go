@@ -43,6 +43,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Device) {
 		"built-in uv":          checkBuiltInUV,
 		"pin life":             checkPINLife,
 		"pin lockout":          checkLockout,
+		"peer keys":            checkPeerKeys,
 		"excluded":             checkExcluded,
 		"accounts":             checkAccounts,
 		"protection":           checkProtection,

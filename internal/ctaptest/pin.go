@@ -1,8 +1,11 @@
 package ctaptest
 
 import (
+	"bytes"
 	"strings"
 
+	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 )
@@ -129,6 +132,28 @@ func checkTokens(r *rig) {
 	}
 	for sub, want := range map[ctap.PINSubcommand]ctap.Status{0: ctap.MissingParameter, 0x44: ctap.InvalidSubcommand} {
 		_, err := r.a.ClientPIN(r.Context(), &ctap.ClientPINRequest{Subcommand: sub})
+		r.wants(want, err)
+	}
+}
+
+// checkPeerKeys sends key agreement keys that no honest platform has.
+func checkPeerKeys(r *rig) {
+	curve, err := cbor.Marshal(map[int]any{1: 2, 3: -25, -1: 1, -2: make([]byte, 32), -3: make([]byte, 32)})
+	r.ok(err)
+	var key cose.Key
+	r.wants(ctap.InvalidParameter, ctap.StatusOf(cbor.Unmarshal(curve, &key)))
+	theirs, err := r.a.ClientPIN(r.Context(), &ctap.ClientPINRequest{PINUVAuthProtocol: pinuv.Two, Subcommand: ctap.GetKeyAgreement})
+	r.ok(err)
+	before := theirs.KeyAgreement.X
+	r.setPIN()
+	r.wrong(ctap.PINInvalid)
+	theirs, err = r.a.ClientPIN(r.Context(), &ctap.ClientPINRequest{PINUVAuthProtocol: pinuv.One, Subcommand: ctap.GetKeyAgreement})
+	r.ok(err)
+	if bytes.Equal(before, theirs.KeyAgreement.X) {
+		r.Error("the key agreement key survived a wrong PIN")
+	}
+	for protocol, want := range map[pinuv.Protocol]ctap.Status{0: ctap.MissingParameter, 3: ctap.InvalidParameter} {
+		_, err = r.a.ClientPIN(r.Context(), &ctap.ClientPINRequest{PINUVAuthProtocol: protocol, Subcommand: ctap.GetKeyAgreement})
 		r.wants(want, err)
 	}
 }
