@@ -292,7 +292,7 @@ func (p page) element(i int) ([]byte, error) {
 func (p page) item(i int, pos, keyBytes, valueBytes uint32) (key, value []byte, err error) {
 	start := uint64(pageHeaderBytes+i*elementBytes) + uint64(pos) //nolint:gosec // i is a count of elements
 	end := start + uint64(keyBytes) + uint64(valueBytes)
-	if keyBytes == 0 || end > uint64(len(p.data)) || start < uint64(pageHeaderBytes+p.count*elementBytes) { //nolint:gosec // counts
+	if keyBytes == 0 || end > uint64(len(p.data)) || start < uint64(pageHeaderBytes+p.count*elementBytes) {
 		return nil, nil, damage("an element lies outside its page")
 	}
 	return p.data[start : start+uint64(keyBytes)], p.data[start+uint64(keyBytes) : end], nil

@@ -153,7 +153,7 @@ func (s *Store) lock(file *os.File) error {
 	defer retry.Stop()
 	enough := time.After(lockPatience)
 	for {
-		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB) //nolint:gosec // a descriptor is a small number
+		err := unix.Flock(int(file.Fd()), unix.LOCK_EX|unix.LOCK_NB)
 		if err == nil {
 			return nil
 		}

@@ -1,0 +1,209 @@
+package socket
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"sync"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+)
+
+// Ours: limits of the daemon's side.
+const (
+	maxConnections = 64
+	framePatience  = 10 * time.Second       // for the rest of a frame, either way
+	acceptPause    = 100 * time.Millisecond // when the system is out of descriptors
+)
+
+// Serve answers callers until ctx ends, and then gives nil; it closes l. open
+// gives each connection its channel. Serve returns after the last connection's
+// request has.
+func Serve(ctx context.Context, l *Listener, open func(ctap.Caller) ctap.Authenticator, log *slog.Logger) error {
+	ctx, cancel := context.WithCancel(ctx)
+	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
+	defer stop()
+	var group sync.WaitGroup
+	defer group.Wait()
+	defer cancel()
+	places := make(chan struct{}, maxConnections)
+	for {
+		conn, err := l.unix.AcceptUnix()
+		switch {
+		case ctx.Err() != nil:
+			if err == nil {
+				_ = conn.Close()
+			}
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return nil
+		case err != nil:
+			log.WarnContext(ctx, "cannot accept a connection", "cause", err)
+			pause(ctx, acceptPause)
+			continue
+		}
+		select {
+		case places <- struct{}{}:
+			group.Go(func() {
+				defer func() { <-places }()
+				serveConnection(ctx, conn, open, log)
+			})
+		default:
+			log.WarnContext(ctx, "too many connections: one was turned away", "limit", maxConnections)
+			_ = conn.Close()
+		}
+	}
+}
+
+func pause(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// connection is one caller's channel. Its reader makes jobs; one worker does them
+// in order and is the only one to write.
+type connection struct {
+	conn    *net.UnixConn
+	channel ctap.Authenticator
+	jobs    chan func() error
+}
+
+func serveConnection(ctx context.Context, conn *net.UnixConn, open func(ctap.Caller) ctap.Authenticator, log *slog.Logger) {
+	defer func() { _ = conn.Close() }()
+	caller, err := peer(conn)
+	if err != nil {
+		log.WarnContext(ctx, "cannot tell who is calling", "cause", err)
+		return
+	}
+	log = log.With("uid", caller.UID, "pid", caller.PID)
+	ctx, cancel := context.WithCancel(ctap.WithCaller(ctx, caller))
+	defer cancel()
+	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
+	defer stop()
+	c := &connection{conn: conn, channel: open(caller), jobs: make(chan func() error, 1)}
+	var worker sync.WaitGroup
+	worker.Go(func() {
+		defer cancel()
+		if err := c.work(); err != nil {
+			log.DebugContext(ctx, "a caller does not take its answer", "cause", err)
+		}
+	})
+	if err := c.read(ctx); err != nil && ctx.Err() == nil {
+		log.DebugContext(ctx, "a caller was cut off", "cause", err)
+	}
+	cancel()
+	close(c.jobs)
+	worker.Wait()
+}
+
+// read turns frames into jobs until the connection ends. A job's context exists
+// before its turn comes, so that a cancel cannot come too early.
+func (c *connection) read(ctx context.Context) error {
+	cancel := context.CancelFunc(func() {})
+	defer func() { cancel() }()
+	for {
+		f, err := c.next()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return err
+		}
+		switch f.kind {
+		case kindCancel:
+			cancel()
+		case kindRequest:
+			jobCtx, jobCancel := context.WithCancel(ctx)
+			cancel = jobCancel
+			select {
+			case c.jobs <- func() error {
+				defer jobCancel()
+				return c.answer(jobCtx, jobCancel, f.body)
+			}:
+			default:
+				return fmt.Errorf("requests before their turn: %w", errFrame)
+			}
+		default:
+			return fmt.Errorf("kind %d from a client: %w", f.kind, errFrame)
+		}
+	}
+}
+
+// next waits for a frame as long as it takes, and for the rest of it not so long.
+func (c *connection) next() (frame, error) {
+	if err := c.conn.SetReadDeadline(time.Time{}); err != nil {
+		return frame{}, err
+	}
+	k, err := readKind(c.conn)
+	if err != nil {
+		return frame{}, err
+	}
+	if err := c.conn.SetReadDeadline(time.Now().Add(framePatience)); err != nil {
+		return frame{}, err
+	}
+	return readFrame(k, c.conn)
+}
+
+// work answers jobs in order, until there are no more or the caller takes no
+// answer.
+func (c *connection) work() error {
+	for job := range c.jobs {
+		if err := job(); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// answer carries out one request, which cancel ends. What it waits for goes to
+// the caller whenever that changes; the report itself never blocks on the caller.
+func (c *connection) answer(ctx context.Context, cancel context.CancelFunc, request []byte) error {
+	progress := make(chan ctap.Progress, 1)
+	ctx = ctap.WithProgress(ctx, func(p ctap.Progress) {
+		select {
+		case <-progress:
+		default:
+		}
+		select {
+		case progress <- p:
+		default:
+		}
+	})
+	response := make(chan []byte, 1)
+	go func() { response <- ctap.Serve(ctx, c.channel, request) }()
+	var last ctap.Progress
+	var failed error
+	for {
+		select {
+		case p := <-progress:
+			if p != last && failed == nil {
+				last = p
+				failed = c.write(progressFrame(p))
+			}
+			if failed != nil {
+				cancel()
+			}
+		case r := <-response:
+			if failed != nil {
+				return failed
+			}
+			return c.write(responseFrame(r))
+		}
+	}
+}
+
+func (c *connection) write(f frame) error {
+	if err := c.conn.SetWriteDeadline(time.Now().Add(framePatience)); err != nil {
+		return err
+	}
+	_, err := c.conn.Write(f.encode())
+	return err
+}
