@@ -98,6 +98,12 @@ type running struct {
 	ended chan error
 }
 
+// end ends the daemon and gives what came of it.
+func (d *running) end() error {
+	d.stop()
+	return <-d.ended
+}
+
 type backstageKey struct{}
 
 func behind(ts *testscript.TestScript) *backstage {
@@ -122,8 +128,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("TZ", "UTC")
 	env.Defer(func() {
 		for _, d := range b.daemons {
-			d.stop()
-			_ = <-d.ended // scripts that mind call stop
+			_ = d.end() // scripts that mind call stop
 		}
 		for _, chip := range b.chips {
 			_ = chip.Close()
@@ -187,8 +192,7 @@ func stopDaemon(ts *testscript.TestScript, _ bool, args []string) {
 		ts.Fatalf("no daemon at %s", path)
 	}
 	delete(b.daemons, path)
-	d.stop()
-	ts.Check(<-d.ended)
+	ts.Check(d.end())
 }
 
 // exits is `exits CODE PROGRAM ARGS…`: exec, with the exit code it must have.

@@ -61,7 +61,7 @@ func (q *asking) consent(ctx context.Context, ask authenticator.Ask) (approval a
 	}
 	switch {
 	case ask.Operation == authenticator.OperationReset:
-		err = q.exactly(ctx, "reset", "Type reset to destroy them for ever; anything else refuses: ")
+		err = q.exactly(ctx, "reset", "Type reset to go on; anything else refuses: ")
 	case ask.Verify == nil:
 		err = q.exactly(ctx, "yes", "Type yes to allow it; anything else refuses: ")
 	}
