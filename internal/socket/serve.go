@@ -92,7 +92,7 @@ func serveConnection(ctx context.Context, conn *net.UnixConn, open func(ctap.Cal
 	var worker sync.WaitGroup
 	worker.Go(func() {
 		defer cancel()
-		if err := c.work(); err != nil {
+		if err := c.work(ctx); err != nil {
 			log.DebugContext(ctx, "a caller does not take its answer", "cause", err)
 		}
 	})
@@ -152,10 +152,13 @@ func (c *connection) next() (frame, error) {
 	return readFrame(k, c.conn)
 }
 
-// work answers jobs in order, until there are no more or the caller takes no
-// answer.
-func (c *connection) work() error {
+// work answers jobs in order, until there are no more, the caller takes no answer
+// or is gone: what it asked for and was not begun then never is.
+func (c *connection) work(ctx context.Context) error {
 	for job := range c.jobs {
+		if ctx.Err() != nil {
+			return nil
+		}
 		if err := job(); err != nil {
 			return err
 		}
