@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -16,6 +17,10 @@ import (
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
+	"github.com/localpasskey/localpasskey/internal/tpm/policy"
+	"github.com/localpasskey/localpasskey/internal/tpm/problem"
+	"github.com/localpasskey/localpasskey/internal/tpm/storage"
 	"github.com/localpasskey/localpasskey/internal/tpm/wire"
 )
 
@@ -86,8 +91,8 @@ func (v *victim) works(what string, err error) {
 // load loads a key's blob as it is.
 func (v *victim) load(t transport.TPM, key *authenticator.Key) tpm2.NamedHandle {
 	v.Helper()
-	w := must1[wrapped](v.T)(decodeWrapped(key.Handle))
-	return must1[tpm2.NamedHandle](v.T)(w.load(t, v.srk))
+	b := must1[storage.Blob](v.T)(storage.Decode(key.Handle))
+	return must1[tpm2.NamedHandle](v.T)(b.Load(t, v.srk))
 }
 
 // sign signs with whatever authorization the attacker has.
@@ -117,28 +122,57 @@ func owner() tpm2.AuthHandle {
 // undefine removes the victim's index, as the owner can.
 func (v *victim) undefine(t transport.TPM) {
 	v.Helper()
-	_, err := tpm2.NVUndefineSpace{AuthHandle: owner(), NVIndex: v.generation().index}.Execute(t)
+	_, err := tpm2.NVUndefineSpace{AuthHandle: owner(), NVIndex: v.generation().index.NamedHandle}.Execute(t)
 	must(v.T, err)
+}
+
+// approved is a policy session that shows one of the stored approvals.
+func approved(t transport.TPM, x *pinindex.Index, cc tpm2.TPMCC, ticket []byte) (*wire.Session, error) {
+	s, err := wire.StartPolicy(t, nil)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = (tpm2.PolicyCommandCode{PolicySession: s.Handle(), Code: cc}).Execute(t); err != nil {
+		return nil, err
+	}
+	p := policy.Digest{}.Command(cc)
+	if cc == wire.NVChangeAuth {
+		p = policy.Digest{}.Secret(x.Name, nil).Command(cc)
+	}
+	_, err = tpm2.PolicyAuthorize{
+		PolicySession:  s.Handle(),
+		ApprovedPolicy: tpm2.TPM2BDigest{Buffer: p[:]},
+		KeySign:        tpm2.TPM2BName{Buffer: x.Approvals.Authority},
+		CheckTicket: tpm2.TPMTTKVerified{
+			Tag: tpm2.TPMSTVerified, Hierarchy: tpm2.TPMRHOwner, Digest: tpm2.TPM2BDigest{Buffer: ticket},
+		},
+	}.Execute(t)
+	return s, err
+}
+
+// by is an index as what authorizes a command.
+func by(index tpm2.NamedHandle, s tpm2.Session) tpm2.AuthHandle {
+	return tpm2.AuthHandle{Handle: index.Handle, Name: index.Name, Auth: s}
 }
 
 // redefine puts an index of the same public area, with the attacker's PIN, at the
 // same place, and gives it with the Name that it has.
 func (v *victim) redefine(t transport.TPM) (tpm2.NamedHandle, error) {
 	g := v.generation()
-	policy := authorized(g.authority())
+	policy := g.index.Doom().Policy
 	_, err := tpm2.NVDefineSpace{
 		AuthHandle: owner(),
 		Auth:       tpm2.TPM2BAuth{Buffer: []byte(evil)},
-		PublicInfo: tpm2.New2B(indexPublic(g.index.Handle, policy, false)),
+		PublicInfo: tpm2.New2B(pinindex.Public(g.index.Handle, policy, false)),
 	}.Execute(t)
-	return tpm2.NamedHandle{Handle: g.index.Handle, Name: indexName(g.index.Handle, policy, false)}, err
+	return tpm2.NamedHandle{Handle: g.index.Handle, Name: pinindex.Name(g.index.Handle, policy, false)}, err
 }
 
 func write(t transport.TPM, index tpm2.NamedHandle, auth tpm2.AuthHandle) error {
 	_, err := tpm2.NVWrite{
 		AuthHandle: auth,
 		NVIndex:    index,
-		Data:       tpm2.TPM2BMaxNVBuffer{Buffer: []byte{0, 0, 0, 0, 0, 0, 0, attempts}},
+		Data:       tpm2.TPM2BMaxNVBuffer{Buffer: []byte{0, 0, 0, 0, 0, 0, 0, pinindex.Attempts}},
 	}.Execute(t)
 	return err
 }
@@ -153,7 +187,7 @@ func ownerAuth(t transport.TPM, from, to string) error {
 
 func TestAttackA1RedefinedIndex(t *testing.T) {
 	v := newVictim(t)
-	real := v.generation().index
+	real := v.generation().index.NamedHandle
 	v.raw(func(c transport.TPM) {
 		v.undefine(c)
 		index, err := v.redefine(c)
@@ -165,21 +199,20 @@ func TestAttackA1RedefinedIndex(t *testing.T) {
 		v.says("owner writes the redefined index", write(c, index, owner()), tpm2.TPMRCNVAuthorization)
 		v.says("attacker's PIN writes it", write(c, index, password), tpm2.TPMRCAuthUnavailable)
 		s := v.policy(c)
-		by := tpm2.AuthHandle{Handle: index.Handle, Name: index.Name, Auth: s}
-		v.says("an empty policy writes it", write(c, index, by), tpm2.TPMRCPolicyFail)
+		v.says("an empty policy writes it", write(c, index, by(index, s)), tpm2.TPMRCPolicyFail)
 		v.says("attacker's PIN for a signature", showPassword(c, index, []byte(evil), s, rpA[:]), tpm2.TPMRCAuthUnavailable)
 		key := v.load(c, v.bound)
 		v.says("sign all the same", sign(c, key, s), tpm2.TPMRCPolicyFail)
 	})
 	v.raw(func(c transport.TPM) {
 		_, err := tpm2.NVUndefineSpace{AuthHandle: owner(), NVIndex: tpm2.NamedHandle{
-			Handle: real.Handle, Name: indexName(real.Handle, authorized(v.generation().authority()), false),
+			Handle: real.Handle, Name: pinindex.Name(real.Handle, v.generation().index.Doom().Policy, false),
 		}}.Execute(c)
 		must(t, err)
 		_, err = tpm2.NVDefineSpace{
 			AuthHandle: owner(),
 			Auth:       tpm2.TPM2BAuth{Buffer: []byte(evil)},
-			PublicInfo: tpm2.New2B(indexPublic(real.Handle, authorized(v.generation().authority()), true)),
+			PublicInfo: tpm2.New2B(pinindex.Public(real.Handle, v.generation().index.Doom().Policy, true)),
 		}.Execute(c)
 		v.says("define an index that is written already", err, tpm2.TPMRCAttributes)
 	})
@@ -249,10 +282,10 @@ func TestAttackA2WrongAuthorization(t *testing.T) {
 
 func TestAttackA3Guessing(t *testing.T) {
 	v := newVictim(t)
-	for i := range attempts {
+	for i := range pinindex.Attempts {
 		_, err := v.Verify(t.Context(), keystest.Hash(evil), nil)
 		var wrong *authenticator.WrongPIN
-		if !errors.As(err, &wrong) || wrong.Retries != attempts-1-i {
+		if !errors.As(err, &wrong) || wrong.Retries != pinindex.Attempts-1-i {
 			t.Fatalf("guess %d: %v", i+1, err)
 		}
 		t.Logf("guess %d: %v, %d left, global lockoutCounter %d", i+1, err, wrong.Retries, v.lockoutCounter())
@@ -322,7 +355,7 @@ func TestAttackA4BoundSession(t *testing.T) {
 		}.Execute(c)
 		v.says("a session bound to the PIN index", err, tpm2.TPMRCHandle)
 	})
-	if left := must1[int](t)(v.Retries(t.Context())); left != attempts {
+	if left := must1[int](t)(v.Retries(t.Context())); left != pinindex.Attempts {
 		t.Errorf("%d attempts left", left)
 	}
 }
@@ -330,51 +363,42 @@ func TestAttackA4BoundSession(t *testing.T) {
 func TestAttackA5Approvals(t *testing.T) {
 	v := newVictim(t)
 	g := v.generation()
-	byPassword := func(auth []byte) tpm2.AuthHandle {
-		return tpm2.AuthHandle{Handle: g.index.Handle, Name: g.index.Name, Auth: tpm2.PasswordAuth(auth)}
-	}
+	index := g.index.NamedHandle
 	pin := must1[[]byte](t)(g.authOf(keystest.Hash("1234")))
 	v.raw(func(c transport.TPM) {
-		v.says("owner writes the count", write(c, g.index, owner()), tpm2.TPMRCNVAuthorization)
-		v.says("the PIN itself writes it", write(c, g.index, byPassword(pin)), tpm2.TPMRCAuthUnavailable)
-		s := v.policy(c)
-		err := authorize(c, s, changePolicy(g.index.Name), g.box.Change, g.authority(), wire.NVChangeAuth)
+		v.says("owner writes the count", write(c, index, owner()), tpm2.TPMRCNVAuthorization)
+		v.says("the PIN itself writes it", write(c, index, by(index, tpm2.PasswordAuth(pin))), tpm2.TPMRCAuthUnavailable)
+		_, err := approved(c, g.index, wire.NVChangeAuth, g.index.Approvals.Change)
 		v.says("the approval of NV_ChangeAuth without the PIN", err, tpm2.TPMRCValue)
 	})
-	type approval struct {
-		name   string
-		policy policy
-		ticket []byte
+	for name, approval := range map[string]struct {
 		cc     tpm2.TPMCC
-	}
-	for _, a := range []approval{
-		{"NV_Read", readPolicy(), g.box.Read, tpm2.TPMCCNVRead},
-		{"PolicyNV", provePolicy(), g.box.Prove, tpm2.TPMCCPolicyNV},
+		ticket []byte
+	}{
+		"NV_Read":  {tpm2.TPMCCNVRead, g.index.Approvals.Read},
+		"PolicyNV": {tpm2.TPMCCPolicyNV, g.index.Approvals.Prove},
 	} {
-		v.raw(func(c transport.TPM) {
-			s := must1[*wire.Session](t)(g.approved(c, a.policy, a.ticket, a.cc))
-			v.says("the approval of "+a.name+" writes", write(c, g.index, g.by(s)), tpm2.TPMRCPolicyCC)
+		with := func(f func(c transport.TPM, s *wire.Session)) {
+			v.raw(func(c transport.TPM) {
+				f(c, must1[*wire.Session](t)(approved(c, g.index, approval.cc, approval.ticket)))
+			})
+		}
+		with(func(c transport.TPM, s *wire.Session) {
+			v.says("the approval of "+name+" writes", write(c, index, by(index, s)), tpm2.TPMRCPolicyCC)
 		})
-		v.raw(func(c transport.TPM) {
-			s := must1[*wire.Session](t)(g.approved(c, a.policy, a.ticket, a.cc))
-			cover := must1[*wire.Session](t)(wire.StartHMAC(c, v.srk.salt()))
-			v.says("the approval of "+a.name+" changes the PIN", wire.ChangeNVAuth(c, g.index, []byte(evil), s, cover), tpm2.TPMRCPolicyCC)
+		with(func(c transport.TPM, s *wire.Session) {
+			cover := must1[*wire.Session](t)(wire.StartHMAC(c, v.srk.Salt()))
+			v.says("the approval of "+name+" changes the PIN", wire.ChangeNVAuth(c, index, []byte(evil), s, cover), tpm2.TPMRCPolicyCC)
 		})
-		v.raw(func(c transport.TPM) {
-			s := must1[*wire.Session](t)(g.approved(c, a.policy, a.ticket, a.cc))
-			target := v.policy(c)
-			_, err := tpm2.PolicySecret{AuthHandle: g.by(s), PolicySession: target.Handle()}.Execute(c)
-			t.Logf("the approval of %s stands for the PIN: %v", a.name, err)
-			if err == nil {
-				t.Errorf("the approval of %s satisfies PolicySecret", a.name)
-			}
+		with(func(c transport.TPM, s *wire.Session) {
+			_, err := tpm2.PolicySecret{AuthHandle: by(index, s), PolicySession: v.policy(c).Handle()}.Execute(c)
+			v.says("the approval of "+name+" stands for the PIN", err, tpm2.TPMRCMode)
 		})
-		v.raw(func(c transport.TPM) {
-			s := must1[*wire.Session](t)(g.approved(c, a.policy, a.ticket, a.cc))
-			v.says("the approval of "+a.name+" signs", sign(c, v.load(c, v.bound), s), tpm2.TPMRCPolicyFail)
+		with(func(c transport.TPM, s *wire.Session) {
+			v.says("the approval of "+name+" signs", sign(c, v.load(c, v.bound), s), tpm2.TPMRCPolicyFail)
 		})
 	}
-	if left := must1[int](t)(v.Retries(t.Context())); left != attempts {
+	if left := must1[int](t)(v.Retries(t.Context())); left != pinindex.Attempts {
 		t.Errorf("%d attempts left", left)
 	}
 	must1[authenticator.Grant](t)(v.Verify(t.Context(), keystest.Hash("1234"), &rpA))
@@ -386,7 +410,7 @@ func TestAttackA6SecondTPM(t *testing.T) {
 	mine := must1[*Machine](t)(SetUp(t.Context(), second.Opener(), new(memory)))
 	refused := func(how string, err error) {
 		t.Helper()
-		p := problem(t, err)
+		p := explained(t, err)
 		t.Logf("%s: %v; hint: %s", how, err, p.Hint)
 		if !strings.Contains(p.What, "made on another machine") {
 			t.Errorf("%s: %v", how, err)
@@ -399,7 +423,7 @@ func TestAttackA6SecondTPM(t *testing.T) {
 	refused("on another machine's TPM", err)
 
 	r := must1[*record](t)(decodeRecord(must1[[]byte](t)(v.ledger.Load())))
-	r.SRKName = mine.srk.name.Buffer
+	r.SRKName = mine.srk.Name.Buffer
 	_, err = Open(t.Context(), second.Opener(), &memory{saved: [][]byte{must1[[]byte](t)(r.encode())}})
 	refused("there, with its storage key's name written in", err)
 	if !errors.Is(err, tpm2.TPMRCIntegrity) {
@@ -410,10 +434,10 @@ func TestAttackA6SecondTPM(t *testing.T) {
 	}
 	conn := must1[Conn](t)(second.Opener()(t.Context()))
 	defer conn.Close()
-	w := must1[wrapped](t)(decodeWrapped(v.bound.Handle))
-	_, err = w.load(conn, mine.srk)
+	b := must1[storage.Blob](t)(storage.Decode(v.bound.Handle))
+	_, err = b.Load(conn, mine.srk)
 	v.says("a credential's blob on the second TPM", err, tpm2.TPMRCIntegrity)
-	refused("the same, in words", explain(err))
+	refused("the same, in words", problem.Explain(err))
 	if _, err = mine.Prepare(t.Context(), v.bound, nil); ctap.StatusOf(err) != ctap.InvalidCredential {
 		t.Errorf("Prepare on the second machine: %v", err)
 	}
@@ -453,20 +477,20 @@ func TestAttackA7OldStore(t *testing.T) {
 
 func TestAttackA8ObjectChangeAuth(t *testing.T) {
 	v := newVictim(t)
-	w := must1[wrapped](t)(decodeWrapped(v.bound.Handle))
+	changed := *v.bound
 	v.raw(func(c transport.TPM) {
 		key := v.load(c, v.bound)
 		rsp, err := tpm2.ObjectChangeAuth{
 			ObjectHandle: tpm2.AuthHandle{Handle: key.Handle, Name: key.Name, Auth: tpm2.PasswordAuth(nil)},
-			ParentHandle: tpm2.NamedHandle{Handle: srkHandle, Name: v.srk.name},
+			ParentHandle: tpm2.NamedHandle{Handle: 0x81000001, Name: v.srk.Name},
 			NewAuth:      tpm2.TPM2BAuth{Buffer: []byte(evil)},
 		}.Execute(c)
 		t.Logf("ObjectChangeAuth without the PIN: %v", err)
 		must(t, err)
-		w.private = rsp.OutPrivate.Buffer
+		// 01 ‖ TPM2B_PRIVATE ‖ TPM2B_PUBLIC, with the private part exchanged.
+		public := v.bound.Handle[3+binary.BigEndian.Uint16(v.bound.Handle[1:]):]
+		changed.Handle = slices.Concat([]byte{1}, tpm2.Marshal(rsp.OutPrivate), public)
 	})
-	changed := *v.bound
-	changed.Handle = w.encode()
 	v.raw(func(c transport.TPM) {
 		key := v.load(c, &changed)
 		v.says("sign with the new authorization", sign(c, key, tpm2.PasswordAuth([]byte(evil))), tpm2.TPMRCAuthUnavailable)
@@ -492,15 +516,15 @@ func TestAttackA9AfterReset(t *testing.T) {
 	v.raw(func(c transport.TPM) {
 		s := v.policy(c)
 		auth := must1[[]byte](t)(g.authOf(keystest.Hash("1234")))
-		must(t, showPassword(c, g.index, auth, s, rpA[:]))
+		must(t, showPassword(c, g.index.NamedHandle, auth, s, rpA[:]))
 		v.says("the PIN-bound key with the new PIN", sign(c, v.load(c, v.bound), s), tpm2.TPMRCPolicyFail)
 	})
 	v.raw(func(c transport.TPM) {
-		s := must1[*wire.Session](t)(g.prove(c, nil))
+		s := must1[*wire.Session](t)(g.index.Prove(c, nil))
 		v.says("the presence-only key with the new index", sign(c, v.load(c, v.free), s), tpm2.TPMRCPolicyFail)
 	})
 	v.raw(func(c transport.TPM) {
-		_, err := old.prove(c, nil)
+		_, err := old.index.Prove(c, nil)
 		if err == nil {
 			t.Error("the old generation is alive")
 		}
@@ -512,7 +536,7 @@ func TestAttackA11PresenceOnly(t *testing.T) {
 	v := newVictim(t)
 	use := func() error { return signWith(t, v.Machine, v.free, nil) }
 	v.works("no PIN", use())
-	for range attempts {
+	for range pinindex.Attempts {
 		if _, err := v.Verify(t.Context(), keystest.Hash(evil), nil); err == nil {
 			t.Fatal("a wrong PIN passed")
 		}
@@ -534,13 +558,13 @@ func TestAttackA11PresenceOnly(t *testing.T) {
 	v.raw(func(c transport.TPM) { index = must1[tpm2.NamedHandle](t)(v.redefine(c)) })
 	v.raw(func(c transport.TPM) {
 		// The approval names no index, so that it serves for the redefined one too.
-		reader := must1[*wire.Session](t)(g.approved(c, provePolicy(), g.box.Prove, tpm2.TPMCCPolicyNV))
+		reader := must1[*wire.Session](t)(approved(c, g.index, tpm2.TPMCCPolicyNV, g.index.Approvals.Prove))
 		_, err := tpm2.PolicyNV{
 			AuthHandle:    tpm2.AuthHandle{Handle: index.Handle, Name: index.Name, Auth: reader},
 			NVIndex:       index,
 			PolicySession: v.policy(c).Handle(),
-			OperandB:      tpm2.TPM2BOperand{Buffer: limit()},
-			Offset:        pinLimitOffset,
+			OperandB:      tpm2.TPM2BOperand{Buffer: []byte{0, 0, 0, pinindex.Attempts}},
+			Offset:        4,
 			Operation:     tpm2.TPMEOEq,
 		}.Execute(c)
 		v.says("redefined by root", err, tpm2.TPMRCNVUninitialized)
@@ -549,7 +573,7 @@ func TestAttackA11PresenceOnly(t *testing.T) {
 	})
 	must(t, v.Renew(t.Context()))
 	v.raw(func(c transport.TPM) {
-		s := must1[*wire.Session](t)(v.generation().prove(c, nil))
+		s := must1[*wire.Session](t)(v.generation().index.Prove(c, nil))
 		v.says("after a reset", sign(c, v.load(c, v.free), s), tpm2.TPMRCPolicyFail)
 	})
 }

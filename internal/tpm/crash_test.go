@@ -13,6 +13,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
 )
 
 // rig is a machine with a wire and a ledger that can be cut.
@@ -224,7 +225,7 @@ func (r *rig) comesBack(o operation) {
 	r.ledger.meddle = nil
 	m, err := Open(r.Context(), r.chip.Opener(), r.ledger)
 	if o.new && err != nil {
-		if ctap.StatusOf(err) != ctap.NotAllowed || problem(r.T, err).Hint == "" {
+		if ctap.StatusOf(err) != ctap.NotAllowed || explained(r.T, err).Hint == "" {
 			r.Fatalf("opening after a set-up that was cut short: %v", err)
 		}
 		clean(r.T, r.chip)
@@ -233,7 +234,7 @@ func (r *rig) comesBack(o operation) {
 	must(r.T, err)
 	clean(r.T, r.chip, m.generation().index.Handle)
 	left := must1[int](r.T)(m.Retries(r.Context()))
-	if left < attempts-1 {
+	if left < pinindex.Attempts-1 {
 		r.Errorf("%d attempts left", left)
 	}
 	r.worksFrom(m)
@@ -369,7 +370,7 @@ func TestBusyTPM(t *testing.T) {
 // was going to be stays.
 func TestCleanUpLeavesStrangers(t *testing.T) {
 	r := newRig(t).ready(true)
-	stranger := firstIndex + 1
+	stranger := pinindex.First + 1
 	conn := must1[Conn](t)(r.chip.Opener()(t.Context()))
 	_, err := tpm2.NVDefineSpace{
 		AuthHandle: owner(),
@@ -380,9 +381,9 @@ func TestCleanUpLeavesStrangers(t *testing.T) {
 	}.Execute(conn)
 	must(t, err)
 	must(t, conn.Close())
-	must(t, r.m.save(r.m.generation(), []doomedRecord{{Handle: uint32(stranger), Policy: [32]byte{1}}}))
+	must(t, r.m.save(r.m.generation(), []pinindex.Doomed{{Handle: uint32(stranger), Policy: [32]byte{1}}}))
 	m := must1[*Machine](t)(Open(t.Context(), r.chip.Opener(), r.ledger))
-	if got := indices(t, r.chip); !slices.Equal(got, []tpm2.TPMHandle{firstIndex, stranger}) {
+	if got := indices(t, r.chip); !slices.Equal(got, []tpm2.TPMHandle{pinindex.First, stranger}) {
 		t.Errorf("indices %x", got)
 	}
 	must(t, m.Renew(t.Context()))

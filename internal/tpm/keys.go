@@ -16,6 +16,8 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/tpm/problem"
+	"github.com/localpasskey/localpasskey/internal/tpm/storage"
 	"github.com/localpasskey/localpasskey/internal/tpm/wire"
 )
 
@@ -68,26 +70,33 @@ func (m *Machine) Create(ctx context.Context, spec authenticator.KeySpec) (*auth
 		return nil, err
 	}
 	g := m.generation()
-	var made *tpm2.CreateResponse
+	template := storage.SigningKey(g.policyOf(spec))
+	if spec.Kind == authenticator.MACKey {
+		template = storage.MACKey(g.policyOf(spec))
+	}
+	var b storage.Blob
 	err := m.converse(ctx, func(t transport.TPM) (err error) {
-		made, err = tpm2.Create{
-			ParentHandle: m.srk.auth(),
-			InPublic:     tpm2.New2B(template(spec, g.index.Name)),
-		}.Execute(t)
-		if err != nil {
-			return fmt.Errorf("Create: %w", err)
-		}
-		return nil
+		b, err = m.srk.Create(t, template)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	w := wrapped{private: made.OutPrivate.Buffer, public: made.OutPublic.Bytes()}
-	key, err := w.asKey(spec, g.index.Name)
+	key, err := g.asKey(b, spec)
 	if err != nil {
 		return nil, fmt.Errorf("what the TPM has created is not what was asked for: %w", err)
 	}
 	return key, nil
+}
+
+// asKey makes the authenticator's key of b, if b is what spec says.
+func (g *generation) asKey(b storage.Blob, spec authenticator.KeySpec) (key *authenticator.Key, err error) {
+	key = &authenticator.Key{KeySpec: spec, Handle: b.Encode()}
+	if spec.Kind == authenticator.MACKey {
+		return key, b.MAC(g.policyOf(spec))
+	}
+	key.Public, err = b.Signing(g.policyOf(spec))
+	return key, err
 }
 
 func checkSpec(spec authenticator.KeySpec) error {
@@ -105,7 +114,7 @@ func (m *Machine) Prepare(ctx context.Context, key *authenticator.Key, by authen
 		return nil, err
 	}
 	g := m.generation()
-	w, err := g.unwrap(key)
+	b, err := g.unwrap(key)
 	if err != nil {
 		return nil, err
 	}
@@ -115,30 +124,30 @@ func (m *Machine) Prepare(ctx context.Context, key *authenticator.Key, by authen
 	}
 	conn, err := m.open(ctx)
 	if err != nil {
-		return nil, explain(err)
+		return nil, problem.Explain(err)
 	}
 	p := &prepared{machine: m, generation: g, spec: key.KeySpec, conn: conn}
-	if err := p.begin(wire.Patient(ctx, conn), w, ticket); err != nil {
+	if err := p.begin(wire.Patient(ctx, conn), b, ticket); err != nil {
 		hangUp(conn)
-		return nil, explain(err)
+		return nil, problem.Explain(err)
 	}
 	return p, nil
 }
 
 // unwrap decodes a handle and compares it with all that is known of its key.
-func (g *generation) unwrap(key *authenticator.Key) (wrapped, error) {
-	w, err := decodeWrapped(key.Handle)
+func (g *generation) unwrap(key *authenticator.Key) (storage.Blob, error) {
+	b, err := storage.Decode(key.Handle)
 	if err != nil {
-		return wrapped{}, fmt.Errorf("%w: %w", ctap.InvalidCredential, err)
+		return storage.Blob{}, fmt.Errorf("%w: %w", ctap.InvalidCredential, err)
 	}
-	is, err := w.asKey(key.KeySpec, g.index.Name)
+	is, err := g.asKey(b, key.KeySpec)
 	if err != nil {
-		return wrapped{}, fmt.Errorf("%w: %w", ctap.InvalidCredential, err)
+		return storage.Blob{}, fmt.Errorf("%w: %w", ctap.InvalidCredential, err)
 	}
 	if len(key.Public.X) != 0 && !samePoint(key.Public, is.Public) {
-		return wrapped{}, fmt.Errorf("%w: a key handle is another credential's", ctap.InvalidCredential)
+		return storage.Blob{}, fmt.Errorf("%w: a key handle is another credential's", ctap.InvalidCredential)
 	}
-	return w, nil
+	return b, nil
 }
 
 func samePoint(a, b cose.Key) bool {
@@ -159,13 +168,13 @@ type prepared struct {
 
 // begin runs the commands that need no person. The key is loaded last: the resource
 // manager swaps whatever is loaded around every command.
-func (p *prepared) begin(t transport.TPM, w wrapped, by *grant) (err error) {
+func (p *prepared) begin(t transport.TPM, b storage.Blob, by *grant) (err error) {
 	var salt *wire.Salt
 	if p.spec.Kind == authenticator.MACKey {
-		salt = p.machine.srk.salt() // The result is a secret: it crosses the bus encrypted.
+		salt = p.machine.srk.Salt() // The result is a secret: it crosses the bus encrypted.
 	}
 	if p.spec.Binding == authenticator.PresenceOnly {
-		p.policy, err = p.generation.prove(t, salt)
+		p.policy, err = p.generation.index.Prove(t, salt)
 	} else {
 		p.policy, err = wire.StartPolicy(t, salt)
 	}
@@ -180,13 +189,13 @@ func (p *prepared) begin(t transport.TPM, w wrapped, by *grant) (err error) {
 		if by != nil {
 			err = by.show(t, p.policy, p.generation, p.spec)
 		} else {
-			p.cover, err = wire.StartHMAC(t, p.machine.srk.salt())
+			p.cover, err = wire.StartHMAC(t, p.machine.srk.Salt())
 		}
 		if err != nil {
 			return err
 		}
 	}
-	p.key, err = w.load(t, p.machine.srk)
+	p.key, err = b.Load(t, p.machine.srk)
 	return err
 }
 
@@ -195,7 +204,7 @@ func (p *prepared) Verify(ctx context.Context, pinHash secret.Bytes) (authentica
 	if p.cover == nil {
 		return nil, fmt.Errorf("this use of the key takes no PIN: %w", ctap.NotAllowed)
 	}
-	if p.generation.box.PIN == pinUnset {
+	if p.generation.pin == pinUnset {
 		return nil, ctap.PINNotSet
 	}
 	auth, err := p.generation.authOf(pinHash)
@@ -203,10 +212,10 @@ func (p *prepared) Verify(ctx context.Context, pinHash secret.Bytes) (authentica
 		return nil, err
 	}
 	p.cover.SetAuth(auth)
-	ticket, err := p.generation.show(wire.Patient(ctx, p.conn), p.policy, p.cover, p.spec.RPIDHash[:], authenticator.GrantLifetime)
+	ticket, err := p.generation.index.Show(wire.Patient(ctx, p.conn), p.policy, p.cover, p.spec.RPIDHash[:], authenticator.GrantLifetime)
 	clear(auth)
 	if err != nil {
-		return nil, explain(err)
+		return nil, problem.Explain(err)
 	}
 	p.cover.Wipe()
 	p.cover = nil
@@ -278,7 +287,7 @@ func (p *prepared) refused(command string, err error) error {
 	case errors.Is(err, tpm2.TPMRCPolicyFail) && p.spec.Binding == authenticator.PINBound:
 		return fmt.Errorf("%s: the PIN was not shown: %w: %w", command, ctap.PUATRequired, err)
 	default:
-		return explain(fmt.Errorf("%s: %w", command, err))
+		return problem.Explain(fmt.Errorf("%s: %w", command, err))
 	}
 }
 

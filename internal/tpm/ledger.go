@@ -8,10 +8,10 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/google/go-tpm/tpm2"
-
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
+	"github.com/localpasskey/localpasskey/internal/tpm/policy"
 )
 
 // Ledger keeps the record of what is in the TPM. Load gives nil when there is none;
@@ -27,13 +27,6 @@ const (
 	boxLabel      = "localpasskey ledger box 1"
 )
 
-// From the specification: Part 2 §7.4. Handles outside are not NV indices, and what
-// the ledger names is going to be undefined.
-const (
-	firstIndex tpm2.TPMHandle = 0x01810000
-	lastIndex  tpm2.TPMHandle = 0x0181FFFF
-)
-
 // record is the ledger's content, canonical CBOR. It is written before the TPM is
 // changed in a way that a crash would leave behind.
 type record struct {
@@ -43,7 +36,7 @@ type record struct {
 	// Doomed are the indices that no generation uses: one about to be defined for
 	// a generation that may never be finished, and those of generations that are
 	// over. They are undefined at the next opportunity.
-	Doomed []doomedRecord `cbor:"4,keyasint,omitempty"`
+	Doomed []pinindex.Doomed `cbor:"4,keyasint,omitempty"`
 }
 
 // currentRecord is the generation in force.
@@ -54,22 +47,12 @@ type currentRecord struct {
 	Box    []byte   `cbor:"4,keyasint"` // boxRecord under the metadata key
 }
 
-// doomedRecord names an index and, by its policy, tells it from one that another
-// program has defined at the same place.
-type doomedRecord struct {
-	Handle uint32   `cbor:"1,keyasint"`
-	Policy [32]byte `cbor:"2,keyasint"`
-}
-
 // boxRecord is what of a generation must not be read on a stolen disk.
 type boxRecord struct {
-	Salt      [32]byte `cbor:"1,keyasint"`           // of f(PIN)
-	PIN       pinState `cbor:"2,keyasint"`           // who chose the index's authorization
-	Initial   []byte   `cbor:"3,keyasint,omitempty"` // the index's first authorization, until a PIN is set
-	Authority []byte   `cbor:"4,keyasint"`           // K's Name
-	Change    []byte   `cbor:"5,keyasint"`           // K's approvals: tickets of TPM2_VerifySignature
-	Read      []byte   `cbor:"6,keyasint"`
-	Prove     []byte   `cbor:"7,keyasint"`
+	Salt      [32]byte           `cbor:"1,keyasint"`           // of f(PIN)
+	PIN       pinState           `cbor:"2,keyasint"`           // who chose the index's authorization
+	Initial   []byte             `cbor:"3,keyasint,omitempty"` // the index's first authorization, until a PIN is set
+	Approvals pinindex.Approvals `cbor:"4,keyasint"`
 }
 
 // pinState is how far the first PIN has got.
@@ -81,9 +64,6 @@ const (
 	pinSetting pinState = 2 // it is Initial or the person's: NV_ChangeAuth was about to run
 	pinSet     pinState = 3 // it is the person's
 )
-
-// nameBytes is the length of a Name: the algorithm and a SHA-256 digest.
-const nameBytes = 2 + sha256.Size
 
 func (r *record) encode() ([]byte, error) { return cbor.Marshal(r) }
 
@@ -112,11 +92,16 @@ func (r *record) check() error {
 	if len(r.SRKName) == 0 {
 		return errors.New("no storage key is named")
 	}
-	if r.Current != nil && !isIndex(r.Current.Handle) {
-		return fmt.Errorf("%#x is no NV index of ours", r.Current.Handle)
+	if c := r.Current; c != nil {
+		if !pinindex.Ours(c.Handle) {
+			return fmt.Errorf("%#x is no NV index of ours", c.Handle)
+		}
+		if len(c.Sealed) == 0 || len(c.Box) == 0 {
+			return errors.New("a generation without its keys")
+		}
 	}
 	for _, d := range r.Doomed {
-		if !isIndex(d.Handle) {
+		if !pinindex.Ours(d.Handle) {
 			return fmt.Errorf("%#x is no NV index of ours", d.Handle)
 		}
 		if r.Current != nil && d.Handle == r.Current.Handle {
@@ -126,17 +111,13 @@ func (r *record) check() error {
 	return nil
 }
 
-func isIndex(handle uint32) bool {
-	return tpm2.TPMHandle(handle) >= firstIndex && tpm2.TPMHandle(handle) <= lastIndex
-}
-
 func (b *boxRecord) check() error {
 	switch {
 	case b.PIN < pinUnset || b.PIN > pinSet:
 		return fmt.Errorf("PIN state %d", b.PIN)
 	case (len(b.Initial) == authBytes) == (b.PIN == pinSet):
 		return errors.New("the PIN's state and the first authorization do not go together")
-	case len(b.Authority) != nameBytes:
+	case len(b.Approvals.Authority) != policy.NameBytes:
 		return errors.New("K has no name")
 	}
 	return nil

@@ -14,21 +14,27 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
+	"github.com/localpasskey/localpasskey/internal/tpm/problem"
+	"github.com/localpasskey/localpasskey/internal/tpm/storage"
 	"github.com/localpasskey/localpasskey/internal/tpm/wire"
 )
 
 // tidyUp bounds what is still done for an operation whose context has ended.
 const tidyUp = 5 * time.Second
 
+// metadataKeyBytes is the length of the store's key.
+const metadataKeyBytes = 32
+
 // Machine is this machine's TPM with one user's keys in it. It implements
 // authenticator.Keys and authenticator.PIN, and is safe for concurrent use.
 type Machine struct {
 	open   Opener
 	ledger Ledger
-	srk    *srk
+	srk    *storage.SRK
 
-	changing sync.Mutex     // held while the ledger or the PIN changes
-	doomed   []doomedRecord // guarded by changing; what the ledger says of it
+	changing sync.Mutex        // held while the ledger or the PIN changes
+	doomed   []pinindex.Doomed // guarded by changing; what the ledger says of it
 
 	mu      sync.RWMutex
 	current *generation // guarded by mu
@@ -82,7 +88,7 @@ func Open(ctx context.Context, open Opener, ledger Ledger) (*Machine, error) {
 		return nil, notSetUp()
 	}
 	pinned := tpm2.TPM2BName{Buffer: r.SRKName}
-	m := &Machine{open: open, ledger: ledger, doomed: r.Doomed, srk: &srk{name: pinned}}
+	m := &Machine{open: open, ledger: ledger, doomed: r.Doomed, srk: &storage.SRK{Name: pinned}}
 	m.changing.Lock()
 	defer m.changing.Unlock()
 	if r.Current == nil {
@@ -136,10 +142,10 @@ func (m *Machine) generation() *generation {
 func (m *Machine) converse(ctx context.Context, f func(t transport.TPM) error) error {
 	conn, err := m.open(ctx)
 	if err != nil {
-		return explain(err)
+		return problem.Explain(err)
 	}
 	defer hangUp(conn)
-	return explain(f(wire.Patient(ctx, conn)))
+	return problem.Explain(f(wire.Patient(ctx, conn)))
 }
 
 // hangUp closes a connection. Should that fail, there is nothing more to free it
@@ -156,8 +162,8 @@ func load(ledger Ledger) (*record, error) {
 
 // save makes the ledger say that current is in force and what is doomed. The
 // caller holds changing.
-func (m *Machine) save(current *generation, doomed []doomedRecord) error {
-	r := &record{Version: ledgerVersion, SRKName: m.srk.name.Buffer, Doomed: doomed}
+func (m *Machine) save(current *generation, doomed []pinindex.Doomed) error {
+	r := &record{Version: ledgerVersion, SRKName: m.srk.Name.Buffer, Doomed: doomed}
 	if current != nil {
 		entry, err := current.entry(m.srk)
 		if err != nil {
@@ -173,7 +179,7 @@ func (m *Machine) save(current *generation, doomed []doomedRecord) error {
 }
 
 // commit puts g in force, on disk first. The caller holds changing.
-func (m *Machine) commit(g *generation, doomed []doomedRecord) error {
+func (m *Machine) commit(g *generation, doomed []pinindex.Doomed) error {
 	if err := m.save(g, doomed); err != nil {
 		return err
 	}
@@ -191,7 +197,7 @@ func (m *Machine) sweep(ctx context.Context) error {
 	}
 	err := m.converse(ctx, func(t transport.TPM) error {
 		for _, d := range m.doomed {
-			if err := undefine(t, d); err != nil {
+			if err := pinindex.Undefine(t, d); err != nil {
 				return err
 			}
 		}
@@ -212,7 +218,11 @@ func (m *Machine) sweep(ctx context.Context) error {
 func (m *Machine) begin(ctx context.Context, finish func(t transport.TPM, g *generation) error) (*generation, error) {
 	var g *generation
 	err := m.converse(ctx, func(t transport.TPM) (err error) {
-		g, err = provision(t, m.srk, func(d doomedRecord) error {
+		g = &generation{pin: pinUnset, initial: randomAuth()}
+		if _, err := rand.Read(g.salt[:]); err != nil {
+			return err
+		}
+		g.index, err = pinindex.Make(t, m.srk.Salt(), g.initial, func(d pinindex.Doomed) error {
 			doomed := append(m.doomed[:len(m.doomed):len(m.doomed)], d)
 			if err := m.save(m.generation(), doomed); err != nil {
 				return err
@@ -250,81 +260,61 @@ func (m *Machine) renew(ctx context.Context) error {
 			return err
 		}
 		g.metadata = secret.Random(metadataKeyBytes)
-		g.sealed, err = m.srk.seal(t, g.metadata)
+		g.sealed, err = m.srk.Seal(t, g.metadata)
 		return err
 	})
 	if err != nil {
 		return err
 	}
-	var doomed []doomedRecord
+	var doomed []pinindex.Doomed
 	old := m.generation()
 	if old != nil {
-		doomed = append(doomed, old.doom())
+		doomed = append(doomed, old.index.Doom())
 	}
 	if err := m.commit(g, doomed); err != nil {
 		return errors.Join(err, m.abandon(ctx))
 	}
 	if old != nil {
 		old.metadata.Wipe()
-		clear(old.box.Initial)
+		clear(old.initial)
 	}
 	return m.sweep(ctx)
 }
 
 // storageKey finds the SRK, or makes it.
-func (m *Machine) storageKey(ctx context.Context) (found *srk, err error) {
+func (m *Machine) storageKey(ctx context.Context) (found *storage.SRK, err error) {
 	err = m.converse(ctx, func(t transport.TPM) error {
-		if found, err = readSRK(t); err != nil {
+		if found, err = storage.Find(t); err != nil {
 			return err
 		}
 		if found == nil {
-			if err := makeSRK(t); err != nil {
+			if err := storage.Make(t); err != nil {
 				return err
 			}
-			if found, err = readSRK(t); err != nil {
+			if found, err = storage.Find(t); err != nil {
 				return err
 			}
 		}
 		if found == nil {
-			return unsupported("it does not keep a storage key", nil)
+			return problem.Unsupported("it does not keep a storage key", nil)
 		}
-		return found.suitable()
+		return found.Suitable()
 	})
 	return found, err
 }
 
 // pinnedSRK reads the SRK and compares it with the one that was there at set-up.
-func pinnedSRK(t transport.TPM, pinned tpm2.TPM2BName) (*srk, error) {
-	found, err := readSRK(t)
+func pinnedSRK(t transport.TPM, pinned tpm2.TPM2BName) (*storage.SRK, error) {
+	found, err := storage.Find(t)
 	switch {
 	case err != nil:
 		return nil, err
 	case found == nil:
-		return nil, foreign("its storage key is gone", nil)
-	case !bytes.Equal(found.name.Buffer, pinned.Buffer):
-		return nil, foreign("its storage key is another one", nil)
+		return nil, problem.Foreign("its storage key is gone", nil)
+	case !bytes.Equal(found.Name.Buffer, pinned.Buffer):
+		return nil, problem.Foreign("its storage key is another one", nil)
 	}
 	return found, nil
-}
-
-// takeUp makes a generation of what the ledger says and the TPM unseals.
-func takeUp(t transport.TPM, parent *srk, r *currentRecord) (*generation, error) {
-	sealed, err := decodeWrapped(r.Sealed)
-	if err != nil {
-		return nil, damagedLedger(err)
-	}
-	key, err := parent.unseal(t, sealed)
-	if err != nil {
-		return nil, err
-	}
-	box, err := r.open(parent.name.Buffer, key)
-	if err != nil {
-		return nil, err
-	}
-	g := &generation{id: r.ID, sealed: sealed, metadata: key, box: *box}
-	handle := tpm2.TPMHandle(r.Handle)
-	g.index = tpm2.NamedHandle{Handle: handle, Name: indexName(handle, authorized(g.authority()), true)}
-	return g, g.exists(t)
 }
 
 // probe makes an index for trial, tries a wrong and the right authorization, and
@@ -343,19 +333,19 @@ func (m *Machine) tryOut(ctx context.Context, g *generation) error {
 	err := m.try(ctx, g, randomAuth())
 	switch {
 	case err == nil:
-		return unsupported("it takes a wrong PIN for the right one", nil)
+		return problem.Unsupported("it takes a wrong PIN for the right one", nil)
 	case !errors.As(err, &refused):
 		return fmt.Errorf("trying a wrong PIN: %w", err)
-	case refused.Retries != attempts-1:
-		return unsupported("it does not count wrong PINs", nil)
+	case refused.Retries != pinindex.Attempts-1:
+		return problem.Unsupported("it does not count wrong PINs", nil)
 	}
-	if err := m.try(ctx, g, bytes.Clone(g.box.Initial)); err != nil {
+	if err := m.try(ctx, g, bytes.Clone(g.initial)); err != nil {
 		return fmt.Errorf("trying the right PIN: %w", err)
 	}
 	return m.converse(ctx, func(t transport.TPM) error {
-		left, err := g.retries(t)
-		if err == nil && left != attempts {
-			return unsupported("the right PIN does not give the attempts back", nil)
+		left, err := g.index.Retries(t)
+		if err == nil && left != pinindex.Attempts {
+			return problem.Unsupported("the right PIN does not give the attempts back", nil)
 		}
 		return err
 	})

@@ -15,6 +15,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
 )
 
 // memory is a ledger that remembers what it was given, and in which order.
@@ -86,7 +87,7 @@ func must1[T any](t testing.TB) func(v T, err error) T {
 // indices lists the NV indices of our range.
 func indices(t testing.TB, chip *swtpm.TPM) []tpm2.TPMHandle {
 	t.Helper()
-	return slices.DeleteFunc(handles(t, chip, firstIndex), func(h tpm2.TPMHandle) bool { return h > lastIndex })
+	return slices.DeleteFunc(handles(t, chip, pinindex.First), func(h tpm2.TPMHandle) bool { return h > pinindex.Last })
 }
 
 // handles lists handles of one type from the given one on.
@@ -116,7 +117,7 @@ func clean(t testing.TB, chip *swtpm.TPM, want ...tpm2.TPMHandle) {
 	}
 }
 
-func problem(t testing.TB, err error) *ctap.Problem {
+func explained(t testing.TB, err error) *ctap.Problem {
 	t.Helper()
 	var p *ctap.Problem
 	if !errors.As(err, &p) {
@@ -131,8 +132,8 @@ func problem(t testing.TB, err error) *ctap.Problem {
 func TestContract(t *testing.T) {
 	keystest.Run(t, func(t *testing.T) keystest.Hardware {
 		m, chip, _ := setUp(t)
-		t.Cleanup(func() { clean(t, chip, firstIndex) })
-		return keystest.Hardware{Keys: m, PIN: m, Attempts: attempts}
+		t.Cleanup(func() { clean(t, chip, pinindex.First) })
+		return keystest.Hardware{Keys: m, PIN: m, Attempts: pinindex.Attempts}
 	})
 }
 
@@ -162,9 +163,9 @@ func TestOpenTakesUp(t *testing.T) {
 	g, err := again.Verify(t.Context(), keystest.Hash("1234"), &spec.RPIDHash)
 	must(t, err)
 	must(t, signWith(t, again, key, g))
-	clean(t, chip, firstIndex)
+	clean(t, chip, pinindex.First)
 
-	if _, err := SetUp(t.Context(), chip.Opener(), ledger); problem(t, err).Hint == "" {
+	if _, err := SetUp(t.Context(), chip.Opener(), ledger); explained(t, err).Hint == "" {
 		t.Error("set up twice")
 	}
 }

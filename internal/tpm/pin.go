@@ -5,12 +5,9 @@ import (
 	"context"
 	"crypto/hkdf"
 	"crypto/sha256"
-	"encoding/binary"
 	"errors"
-	"fmt"
 	"time"
 
-	"github.com/google/go-tpm/tpm2"
 	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
@@ -31,13 +28,13 @@ const pinHashBytes = 16
 // IsSet tells whether a person has chosen a PIN in this generation. While a first
 // PIN that a crash interrupted has not been settled it says yes, the safer of the
 // two; the next use of the PIN settles it.
-func (m *Machine) IsSet() bool { return m.generation().box.PIN != pinUnset }
+func (m *Machine) IsSet() bool { return m.generation().pin != pinUnset }
 
 // Retries is how many attempts are left, from the TPM's own counter.
 func (m *Machine) Retries(ctx context.Context) (left int, err error) {
 	g := m.generation()
 	err = m.converse(ctx, func(t transport.TPM) error {
-		left, err = g.retries(t)
+		left, err = g.index.Retries(t)
 		return err
 	})
 	return left, err
@@ -73,7 +70,7 @@ func (m *Machine) Change(ctx context.Context, from, to secret.Bytes) error {
 	if err != nil {
 		return err
 	}
-	first := g.box.PIN == pinUnset
+	first := g.pin == pinUnset
 	switch {
 	case first && !from.IsZero():
 		return ctap.PINNotSet
@@ -85,7 +82,7 @@ func (m *Machine) Change(ctx context.Context, from, to secret.Bytes) error {
 		return err
 	}
 	defer clear(next)
-	old := bytes.Clone(g.box.Initial)
+	old := bytes.Clone(g.initial)
 	if !first {
 		if old, err = g.authOf(from); err != nil {
 			return err
@@ -97,7 +94,7 @@ func (m *Machine) Change(ctx context.Context, from, to secret.Bytes) error {
 			return err
 		}
 	}
-	err = m.converse(ctx, func(t transport.TPM) error { return g.change(t, m.srk, old, next) })
+	err = m.converse(ctx, func(t transport.TPM) error { return g.index.Change(t, m.srk.Salt(), old, next) })
 	switch {
 	case !first:
 		return err
@@ -113,7 +110,7 @@ func (m *Machine) Change(ctx context.Context, from, to secret.Bytes) error {
 // withPIN gives the generation once its PIN's state is known, if there is a PIN.
 func (m *Machine) withPIN(ctx context.Context) (*generation, error) {
 	g := m.generation()
-	if g.box.PIN == pinSetting {
+	if g.pin == pinSetting {
 		m.changing.Lock()
 		defer m.changing.Unlock()
 		var err error
@@ -121,7 +118,7 @@ func (m *Machine) withPIN(ctx context.Context) (*generation, error) {
 			return nil, err
 		}
 	}
-	if g.box.PIN == pinUnset {
+	if g.pin == pinUnset {
 		return nil, ctap.PINNotSet
 	}
 	return g, nil
@@ -132,11 +129,11 @@ func (m *Machine) withPIN(ctx context.Context) (*generation, error) {
 // that the next right PIN does not give back. The caller holds changing.
 func (m *Machine) settle(ctx context.Context) (*generation, error) {
 	g := m.generation()
-	if g.box.PIN != pinSetting {
+	if g.pin != pinSetting {
 		return g, nil
 	}
 	state := pinUnset
-	err := m.try(ctx, g, bytes.Clone(g.box.Initial))
+	err := m.try(ctx, g, bytes.Clone(g.initial))
 	var refused *authenticator.WrongPIN
 	switch {
 	case errors.As(err, &refused):
@@ -154,7 +151,7 @@ func (g *generation) authOf(pinHash secret.Bytes) ([]byte, error) {
 	if pinHash.Len() != pinHashBytes {
 		return nil, ctap.InvalidParameter
 	}
-	auth, err := hkdf.Key(sha256.New, pinHash.Reveal(), g.box.Salt[:], pinLabel, authBytes)
+	auth, err := hkdf.Key(sha256.New, pinHash.Reveal(), g.salt[:], pinLabel, authBytes)
 	if err != nil {
 		return nil, err
 	}
@@ -172,41 +169,6 @@ func withoutZeros(auth []byte) []byte {
 	return auth
 }
 
-// show shows the index's authorization, which cover has, to the policy session s:
-// TPM2_PolicySecret (Part 3 §23.4). With a lifetime it gives a ticket for ref. The
-// nonce is left out: then the time runs from now, not from when the session began,
-// and the ticket ends with a restart of the TPM.
-func (g *generation) show(t transport.TPM, s, cover *wire.Session, ref []byte, lifetime time.Duration) (*wire.Ticket, error) {
-	rsp, err := tpm2.PolicySecret{
-		AuthHandle:    g.by(cover),
-		PolicySession: s.Handle(),
-		PolicyRef:     tpm2.TPM2BNonce{Buffer: ref},
-		Expiration:    -int32(lifetime / time.Second), //nolint:gosec // GrantLifetime.
-	}.Execute(t)
-	if err != nil {
-		return nil, g.refusal(t, err)
-	}
-	return &wire.Ticket{Timeout: rsp.Timeout.Buffer, Proof: rsp.PolicyTicket}, nil
-}
-
-// refusal tells a wrong PIN from everything else that PolicySecret may answer.
-func (g *generation) refusal(t transport.TPM, err error) error {
-	switch {
-	case errors.Is(err, tpm2.TPMRCAuthUnavailable):
-		return &authenticator.WrongPIN{Retries: 0}
-	case errors.Is(err, tpm2.TPMRCBadAuth), errors.Is(err, tpm2.TPMRCAuthFail):
-		left, err := g.retries(t)
-		if err != nil {
-			return fmt.Errorf("%w, and the attempts cannot be read: %w", ctap.PINInvalid, err)
-		}
-		return &authenticator.WrongPIN{Retries: left}
-	case errors.Is(err, tpm2.TPMRCHandle):
-		return ended(err)
-	default:
-		return fmt.Errorf("PolicySecret: %w", err)
-	}
-}
-
 // try shows an authorization to the TPM and leaves it at that. It wipes auth.
 func (m *Machine) try(ctx context.Context, g *generation, auth []byte) error {
 	_, err := m.verify(ctx, g, auth, nil, 0)
@@ -221,73 +183,14 @@ func (m *Machine) verify(ctx context.Context, g *generation, auth, ref []byte, l
 		if err != nil {
 			return err
 		}
-		cover, err := wire.StartHMAC(t, m.srk.salt())
+		cover, err := wire.StartHMAC(t, m.srk.Salt())
 		if err != nil {
 			return err
 		}
 		defer cover.Wipe()
 		cover.SetAuth(auth)
-		ticket, err = g.show(t, s, cover, ref, lifetime)
+		ticket, err = g.index.Show(t, s, cover, ref, lifetime)
 		return err
 	})
 	return ticket, err
-}
-
-// change is TPM2_NV_ChangeAuth under what K approved for it: PolicySecret of the
-// index itself. One salted session shows the old authorization and then covers the
-// new one. It wipes old.
-func (g *generation) change(t transport.TPM, parent *srk, old, next []byte) error {
-	cover, err := wire.StartHMAC(t, parent.salt())
-	if err != nil {
-		return err
-	}
-	defer cover.Wipe()
-	s, err := wire.StartPolicy(t, nil)
-	if err != nil {
-		return err
-	}
-	cover.Keep()
-	cover.SetAuth(old)
-	if _, err := g.show(t, s, cover, nil, 0); err != nil {
-		return err
-	}
-	p := changePolicy(g.index.Name)
-	if err := authorize(t, s, p, g.box.Change, g.authority(), wire.NVChangeAuth); err != nil {
-		return err
-	}
-	cover.SetAuth(nil)
-	cover.End()
-	if err := wire.ChangeNVAuth(t, g.index, next, s, cover); err != nil {
-		return fmt.Errorf("NV_ChangeAuth: %w", err)
-	}
-	return nil
-}
-
-// retries reads the index: with the owner's empty authorization, which is one
-// command, or where somebody has set it, by K's approval.
-func (g *generation) retries(t transport.TPM) (int, error) {
-	read := tpm2.NVRead{
-		AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)},
-		NVIndex:    g.index,
-		Size:       pinCounterBytes,
-	}
-	rsp, err := read.Execute(t)
-	if errors.Is(err, tpm2.TPMRCBadAuth) || errors.Is(err, tpm2.TPMRCAuthFail) {
-		var s *wire.Session
-		if s, err = g.approved(t, readPolicy(), g.box.Read, tpm2.TPMCCNVRead); err != nil {
-			return 0, err
-		}
-		read.AuthHandle = g.by(s)
-		rsp, err = read.Execute(t)
-	}
-	switch {
-	case errors.Is(err, tpm2.TPMRCHandle):
-		return 0, ended(err)
-	case err != nil:
-		return 0, fmt.Errorf("NV_Read: %w", err)
-	case len(rsp.Data.Buffer) != pinCounterBytes:
-		return 0, fmt.Errorf("NV_Read: %d bytes", len(rsp.Data.Buffer))
-	}
-	used := binary.BigEndian.Uint32(rsp.Data.Buffer)
-	return max(0, attempts-int(min(used, attempts))), nil
 }

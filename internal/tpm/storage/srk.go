@@ -1,0 +1,173 @@
+package storage
+
+import (
+	"errors"
+	"fmt"
+
+	"github.com/google/go-tpm/tpm2"
+	"github.com/google/go-tpm/tpm2/transport"
+
+	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/tpm/problem"
+	"github.com/localpasskey/localpasskey/internal/tpm/wire"
+)
+
+// srkHandle is where the TCG's provisioning guidance puts the storage root key, and
+// where Linux distributions and Windows look for it.
+const srkHandle tpm2.TPMHandle = 0x81000001
+
+// maxSealedBytes is the most that every TPM seals (Part 2 §11.1.14).
+const maxSealedBytes = 128
+
+// ErrMalformed says that a blob is damaged, or not the one that was asked for.
+var ErrMalformed = errors.New("a key blob is not what it should be")
+
+// SRK is the storage root key: parent of every key, and what sessions are salted
+// to. Its public area is as trustworthy as the Name that was pinned at set-up.
+type SRK struct {
+	Name   tpm2.TPM2BName
+	public tpm2.TPMTPublic
+}
+
+// auth is the SRK as the parent in a command. Its authorization is empty.
+func (s *SRK) auth() tpm2.AuthHandle {
+	return tpm2.AuthHandle{Handle: srkHandle, Name: s.Name, Auth: tpm2.PasswordAuth(nil)}
+}
+
+// Salt is what sessions are salted to.
+func (s *SRK) Salt() *wire.Salt {
+	return &wire.Salt{Handle: srkHandle, Public: s.public}
+}
+
+// Find reads the SRK's public area; nil when there is none. The Name is computed
+// here, not believed.
+func Find(t transport.TPM) (*SRK, error) {
+	rsp, err := tpm2.ReadPublic{ObjectHandle: srkHandle}.Execute(t)
+	if errors.Is(err, tpm2.TPMRCHandle) {
+		return nil, nil //nolint:nilnil // None is an answer.
+	}
+	if err != nil {
+		return nil, fmt.Errorf("reading the storage key: %w", err)
+	}
+	public, err := rsp.OutPublic.Contents()
+	if err != nil {
+		return nil, fmt.Errorf("reading the storage key: %w", err)
+	}
+	name, err := tpm2.ObjectName(public)
+	if err != nil {
+		return nil, fmt.Errorf("reading the storage key: %w", err)
+	}
+	return &SRK{Name: *name, public: *public}, nil
+}
+
+// Make makes the SRK from the TCG's template. CreatePrimary takes seconds on some
+// chips (8.7 s for RSA on a ThinkPad): once at set-up and never again.
+func Make(t transport.TPM) error {
+	made, err := tpm2.CreatePrimary{
+		PrimaryHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)},
+		InPublic:      tpm2.New2B(tpm2.ECCSRKTemplate),
+	}.Execute(t)
+	if err != nil {
+		return problem.OwnerRefusal(fmt.Errorf("making the storage key: %w", err))
+	}
+	_, err = tpm2.EvictControl{
+		Auth:             tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)},
+		ObjectHandle:     tpm2.NamedHandle{Handle: made.ObjectHandle, Name: made.Name},
+		PersistentHandle: srkHandle,
+	}.Execute(t)
+	if err != nil {
+		return problem.OwnerRefusal(fmt.Errorf("keeping the storage key: %w", err))
+	}
+	_, err = tpm2.FlushContext{FlushHandle: made.ObjectHandle}.Execute(t)
+	return err
+}
+
+// Suitable tells whether keys may be put under whatever was found at the SRK's
+// place: a storage key that the chip made for itself and never lets go.
+func (s *SRK) Suitable() error {
+	a := s.public.ObjectAttributes
+	switch {
+	case !a.FixedTPM || !a.FixedParent || !a.SensitiveDataOrigin:
+		return problem.Unsupported("its storage key was not made in it", nil)
+	case !a.Restricted || !a.Decrypt || a.SignEncrypt:
+		return problem.Unsupported("what is at 0x81000001 is not a storage key", nil)
+	case !a.UserWithAuth:
+		return problem.Unsupported("its storage key needs a policy of somebody else's", nil)
+	}
+	return nil
+}
+
+// Create makes a key of the given public area in the TPM: one command.
+func (s *SRK) Create(t transport.TPM, public tpm2.TPMTPublic) (Blob, error) {
+	rsp, err := tpm2.Create{ParentHandle: s.auth(), InPublic: tpm2.New2B(public)}.Execute(t)
+	if err != nil {
+		return Blob{}, fmt.Errorf("Create: %w", err)
+	}
+	return Blob{private: rsp.OutPrivate.Buffer, public: rsp.OutPublic.Bytes()}, nil
+}
+
+// Seal wraps a secret, at most 128 bytes. It is encrypted on the bus.
+func (s *SRK) Seal(t transport.TPM, content secret.Bytes) (Blob, error) {
+	if content.Len() > maxSealedBytes {
+		return Blob{}, fmt.Errorf("sealing %d bytes", content.Len())
+	}
+	cover, err := wire.StartHMAC(t, s.Salt())
+	if err != nil {
+		return Blob{}, err
+	}
+	defer cover.Wipe()
+	cover.EncryptCommand()
+	rsp, err := tpm2.Create{
+		ParentHandle: s.auth(),
+		InSensitive: tpm2.TPM2BSensitiveCreate{Sensitive: &tpm2.TPMSSensitiveCreate{
+			Data: tpm2.NewTPMUSensitiveCreate(&tpm2.TPM2BSensitiveData{Buffer: content.Reveal()}),
+		}},
+		InPublic: tpm2.New2B(sealTemplate()),
+	}.Execute(t, cover)
+	if err != nil {
+		return Blob{}, fmt.Errorf("sealing: %w", err)
+	}
+	return Blob{private: rsp.OutPrivate.Buffer, public: rsp.OutPublic.Bytes()}, nil
+}
+
+// Unseal gives a sealed secret back, encrypted on the bus. ErrMalformed says that b
+// was not made by Seal; TPM_RC_INTEGRITY that it was made by another TPM.
+func (s *SRK) Unseal(t transport.TPM, b Blob) (secret.Bytes, error) {
+	unique, err := b.unique(sealTemplate())
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	if err := checkDigest(unique); err != nil {
+		return secret.Bytes{}, err
+	}
+	cover, err := wire.StartHMAC(t, s.Salt())
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	defer cover.Wipe()
+	cover.EncryptResponse()
+	sealed, err := b.Load(t, s)
+	if malformed(err) {
+		return secret.Bytes{}, fmt.Errorf("%w: %w", ErrMalformed, err)
+	}
+	if err != nil {
+		return secret.Bytes{}, err
+	}
+	rsp, err := tpm2.Unseal{
+		ItemHandle: tpm2.AuthHandle{Handle: sealed.Handle, Name: sealed.Name, Auth: tpm2.PasswordAuth(nil)},
+	}.Execute(t, cover)
+	if err != nil {
+		return secret.Bytes{}, fmt.Errorf("Unseal: %w", err)
+	}
+	return secret.Of(rsp.OutData.Buffer), nil
+}
+
+// malformed tells whether a blob was refused for its form, not for its wrapping.
+func malformed(err error) bool {
+	var refusal tpm2.TPMFmt1Error
+	if !errors.As(err, &refusal) || errors.Is(err, tpm2.TPMRCIntegrity) {
+		return false
+	}
+	parameter, _ := refusal.Parameter()
+	return parameter
+}
