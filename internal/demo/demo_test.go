@@ -151,7 +151,7 @@ func TestRunJSON(t *testing.T) {
 		t.Errorf("%+v", r)
 	}
 	for step, want := range map[int]map[string]any{
-		1: {"up": true, "uv": true, "be": false, "bs": false, "counter": 0.0, "fmt": "packed", "aaguid": "8f3a5ce1-2b90-4d67-a41e-7d05c296f83b"},
+		1: {"up": true, "uv": true, "be": false, "bs": false, "counter": 0.0, "fmt": "packed", "aaguid": "7e189a23-4532-4e63-a8cb-aa03d6dd7e5e"},
 		2: {"up": true, "uv": true, "be": false, "bs": false, "counter": 1.0},
 		3: {"up": true, "uv": true, "be": false, "bs": false, "counter": 2.0},
 		4: {"load_there": "TPM_RC_INTEGRITY"},
