@@ -55,11 +55,12 @@ type suite struct {
 	Hardware
 }
 
-// RPIDs of the suite.
-var (
-	rpA = sha256.Sum256([]byte("a.example"))
-	rpB = sha256.Sum256([]byte("b.example"))
-)
+// The relying parties of the suite.
+func rpA() [32]byte { return sha256.Sum256([]byte("a.example")) }
+func rpB() [32]byte { return sha256.Sum256([]byte("b.example")) }
+
+// pin is the right one, throughout.
+const pin = "1234"
 
 // Hash is a PIN as the hardware sees it.
 func Hash(pin string) secret.Bytes {
@@ -74,7 +75,7 @@ func (s *suite) must(err error) {
 	}
 }
 
-func (s *suite) setPIN(pin string) {
+func (s *suite) setPIN() {
 	s.Helper()
 	s.must(s.PIN.Change(s.Context(), secret.Bytes{}, Hash(pin)))
 }
@@ -175,72 +176,72 @@ func (s *suite) firstPIN() {
 	}
 	_, err := s.PIN.Verify(s.Context(), Hash("0000"), nil)
 	s.refused(err, ctap.PINNotSet)
-	s.refused(s.PIN.Change(s.Context(), Hash("0000"), Hash("1234")), ctap.PINNotSet)
+	s.refused(s.PIN.Change(s.Context(), Hash("0000"), Hash(pin)), ctap.PINNotSet)
 	s.retries(s.Attempts)
-	s.setPIN("1234")
+	s.setPIN()
 	if !s.PIN.IsSet() {
 		s.Fatal("the PIN is not set")
 	}
-	g, err := s.PIN.Verify(s.Context(), Hash("1234"), nil)
+	g, err := s.PIN.Verify(s.Context(), Hash(pin), nil)
 	s.must(err)
 	if g != nil {
 		s.Fatal("a grant for nobody")
 	}
 	s.refused(s.PIN.Change(s.Context(), secret.Bytes{}, Hash("5678")), ctap.PINAuthInvalid)
-	s.refused(s.PIN.Change(s.Context(), Hash("1234"), secret.Of([]byte("short"))), ctap.InvalidParameter)
+	s.refused(s.PIN.Change(s.Context(), Hash(pin), secret.Of([]byte("short"))), ctap.InvalidParameter)
 	_, err = s.PIN.Verify(s.Context(), secret.Of(make([]byte, 32)), nil)
 	s.refused(err, ctap.InvalidParameter)
 	s.retries(s.Attempts)
 }
 
 func (s *suite) wrongPIN() {
-	s.setPIN("1234")
+	s.setPIN()
 	_, err := s.PIN.Verify(s.Context(), Hash("0000"), nil)
 	s.refusedPIN(err, s.Attempts-1)
-	_, err = s.PIN.Verify(s.Context(), Hash("0001"), &rpA)
+	_, err = s.PIN.Verify(s.Context(), Hash("0001"), new(rpA()))
 	s.refusedPIN(err, s.Attempts-2)
 	s.refusedPIN(s.PIN.Change(s.Context(), Hash("0002"), Hash("9999")), s.Attempts-3)
 	s.retries(s.Attempts - 3)
-	s.grant("1234", rpA)
+	s.grant(pin, rpA())
 	s.retries(s.Attempts)
 }
 
 func (s *suite) changedPIN() {
-	s.setPIN("1234")
-	s.must(s.PIN.Change(s.Context(), Hash("1234"), Hash("5678")))
-	_, err := s.PIN.Verify(s.Context(), Hash("1234"), nil)
+	s.setPIN()
+	s.must(s.PIN.Change(s.Context(), Hash(pin), Hash("5678")))
+	_, err := s.PIN.Verify(s.Context(), Hash(pin), nil)
 	s.refusedPIN(err, s.Attempts-1)
 	_, err = s.PIN.Verify(s.Context(), Hash("5678"), nil)
 	s.must(err)
-	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
+	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
 	s.must(s.PIN.Change(s.Context(), Hash("5678"), Hash("4321")))
-	s.sign(s.prepare(key, s.grant("4321", rpA)), key)
+	s.sign(s.prepare(key, s.grant("4321", rpA())), key)
 }
 
 func (s *suite) lockout() {
-	s.setPIN("1234")
-	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
-	free := s.newKey(authenticator.SigningKey, authenticator.PresenceOnly, rpA)
+	s.setPIN()
+	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
+	free := s.newKey(authenticator.SigningKey, authenticator.PresenceOnly, rpA())
 	for left := s.Attempts - 1; left >= 0; left-- {
 		_, err := s.PIN.Verify(s.Context(), Hash("wrong"), nil)
 		s.refusedPIN(err, left)
 	}
-	_, err := s.PIN.Verify(s.Context(), Hash("1234"), nil)
+	_, err := s.PIN.Verify(s.Context(), Hash(pin), nil)
 	s.refusedPIN(err, 0)
-	s.refusedPIN(s.PIN.Change(s.Context(), Hash("1234"), Hash("5678")), 0)
-	_, err = s.prepare(key, nil).Verify(s.Context(), Hash("1234"))
+	s.refusedPIN(s.PIN.Change(s.Context(), Hash(pin), Hash("5678")), 0)
+	_, err = s.prepare(key, nil).Verify(s.Context(), Hash(pin))
 	s.refusedPIN(err, 0)
 	s.retries(0)
 	s.sign(s.prepare(free, nil), free)
 }
 
 func (s *suite) create() {
-	a := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
-	b := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
+	a := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
+	b := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
 	if string(a.Handle) == string(b.Handle) || string(a.Public.X) == string(b.Public.X) {
 		s.Fatal("the same key twice")
 	}
-	if m := s.newKey(authenticator.MACKey, authenticator.PINBound, rpA); len(m.Public.X) != 0 {
+	if m := s.newKey(authenticator.MACKey, authenticator.PINBound, rpA()); len(m.Public.X) != 0 {
 		s.Fatal("a MAC key has a public key")
 	}
 	for _, spec := range []authenticator.KeySpec{
@@ -257,37 +258,37 @@ func (s *suite) create() {
 }
 
 func (s *suite) signWithGrant() {
-	s.setPIN("1234")
-	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
-	g := s.grant("1234", rpA)
+	s.setPIN()
+	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
+	g := s.grant(pin, rpA())
 	s.sign(s.prepare(key, g), key)
 	s.sign(s.prepare(key, g), key)
-	other := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
+	other := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
 	s.sign(s.prepare(other, g), other)
 }
 
 func (s *suite) signWithPIN() {
-	s.setPIN("1234")
-	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
+	s.setPIN()
+	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
 	p := s.prepare(key, nil)
 	_, err := p.Verify(s.Context(), Hash("0000"))
 	s.refusedPIN(err, s.Attempts-1)
 	_, err = p.Verify(s.Context(), Hash("0001"))
 	s.refusedPIN(err, s.Attempts-2)
-	g, err := p.Verify(s.Context(), Hash("1234"))
+	g, err := p.Verify(s.Context(), Hash(pin))
 	s.must(err)
 	s.sign(p, key)
 	s.retries(s.Attempts)
-	mac := s.newKey(authenticator.MACKey, authenticator.PINBound, rpA)
+	mac := s.newKey(authenticator.MACKey, authenticator.PINBound, rpA())
 	_, err = s.prepare(mac, g).MAC(s.Context(), []byte("salt"))
 	s.must(err)
 }
 
 func (s *suite) noGrant() {
-	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
-	_, err := s.prepare(key, nil).Verify(s.Context(), Hash("1234"))
+	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
+	_, err := s.prepare(key, nil).Verify(s.Context(), Hash(pin))
 	s.refused(err, ctap.PINNotSet)
-	s.setPIN("1234")
+	s.setPIN()
 	_, err = s.prepare(key, nil).Sign(s.Context(), [32]byte{})
 	s.refused(err, ctap.PUATRequired)
 	p := s.prepare(key, nil)
@@ -298,24 +299,24 @@ func (s *suite) noGrant() {
 }
 
 func (s *suite) presenceOnly() {
-	key := s.newKey(authenticator.SigningKey, authenticator.PresenceOnly, rpA)
+	key := s.newKey(authenticator.SigningKey, authenticator.PresenceOnly, rpA())
 	s.sign(s.prepare(key, nil), key)
-	s.setPIN("1234")
+	s.setPIN()
 	s.sign(s.prepare(key, nil), key)
-	if _, err := s.prepare(key, nil).Verify(s.Context(), Hash("1234")); err == nil {
+	if _, err := s.prepare(key, nil).Verify(s.Context(), Hash(pin)); err == nil {
 		s.Fatal("a presence-only key took a PIN")
 	}
 	s.retries(s.Attempts)
 }
 
 func (s *suite) otherRP() {
-	s.setPIN("1234")
-	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
-	_, err := s.Keys.Prepare(s.Context(), key, s.grant("1234", rpB))
+	s.setPIN()
+	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
+	_, err := s.Keys.Prepare(s.Context(), key, s.grant(pin, rpB()))
 	s.refused(err, ctap.PINAuthInvalid)
 	moved := *key
-	moved.RPIDHash = rpB
-	if _, err = s.Keys.Prepare(s.Context(), &moved, s.grant("1234", rpB)); err == nil {
+	moved.RPIDHash = rpB()
+	if _, err = s.Keys.Prepare(s.Context(), &moved, s.grant(pin, rpB())); err == nil {
 		s.Fatal("a key works for another relying party")
 	}
 }
@@ -325,9 +326,9 @@ type strange struct{}
 func (strange) Drop() {}
 
 func (s *suite) droppedGrant() {
-	s.setPIN("1234")
-	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
-	g := s.grant("1234", rpA)
+	s.setPIN()
+	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
+	g := s.grant(pin, rpA())
 	g.Drop()
 	g.Drop()
 	_, err := s.Keys.Prepare(s.Context(), key, g)
@@ -337,10 +338,10 @@ func (s *suite) droppedGrant() {
 }
 
 func (s *suite) mismatch() {
-	s.setPIN("1234")
-	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
-	other := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
-	g := s.grant("1234", rpA)
+	s.setPIN()
+	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
+	other := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
+	g := s.grant(pin, rpA())
 	for name, change := range map[string]func(k *authenticator.Key){
 		"kind":       func(k *authenticator.Key) { k.Kind = authenticator.MACKey },
 		"binding":    func(k *authenticator.Key) { k.Binding = authenticator.PresenceOnly },
@@ -363,11 +364,11 @@ func (s *suite) mismatch() {
 }
 
 func (s *suite) mac() {
-	s.setPIN("1234")
-	g := s.grant("1234", rpA)
-	one := s.newKey(authenticator.MACKey, authenticator.PINBound, rpA)
-	two := s.newKey(authenticator.MACKey, authenticator.PINBound, rpA)
-	free := s.newKey(authenticator.MACKey, authenticator.PresenceOnly, rpA)
+	s.setPIN()
+	g := s.grant(pin, rpA())
+	one := s.newKey(authenticator.MACKey, authenticator.PINBound, rpA())
+	two := s.newKey(authenticator.MACKey, authenticator.PINBound, rpA())
+	free := s.newKey(authenticator.MACKey, authenticator.PresenceOnly, rpA())
 	mac := func(key *authenticator.Key, g authenticator.Grant, data string) string {
 		s.Helper()
 		out, err := s.prepare(key, g).MAC(s.Context(), []byte(data))
@@ -391,9 +392,9 @@ func (s *suite) mac() {
 }
 
 func (s *suite) oneUse() {
-	s.setPIN("1234")
-	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
-	p := s.prepare(key, s.grant("1234", rpA))
+	s.setPIN()
+	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
+	p := s.prepare(key, s.grant(pin, rpA()))
 	s.sign(p, key)
 	if _, err := p.Sign(s.Context(), [32]byte{}); err == nil {
 		s.Error("one preparation signed twice")
@@ -401,9 +402,9 @@ func (s *suite) oneUse() {
 }
 
 func (s *suite) cancelled() {
-	s.setPIN("1234")
-	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA)
-	p := s.prepare(key, s.grant("1234", rpA))
+	s.setPIN()
+	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
+	p := s.prepare(key, s.grant(pin, rpA()))
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
 	_, err := p.Sign(ctx, [32]byte{})
@@ -418,8 +419,8 @@ func (s *suite) cancelled() {
 // concurrent has several requests at once; the hardware has room for few.
 func (s *suite) concurrent() {
 	const each = 3
-	s.setPIN("1234")
-	g := s.grant("1234", rpA)
+	s.setPIN()
+	g := s.grant(pin, rpA())
 	var done sync.WaitGroup
 	for range 4 {
 		done.Go(func() {
@@ -431,7 +432,7 @@ func (s *suite) concurrent() {
 		})
 		done.Go(func() {
 			for range each {
-				if _, err := s.PIN.Verify(s.Context(), Hash("1234"), nil); err != nil {
+				if _, err := s.PIN.Verify(s.Context(), Hash(pin), nil); err != nil {
 					s.Error(err)
 				}
 			}
@@ -443,7 +444,7 @@ func (s *suite) concurrent() {
 
 func (s *suite) once(g authenticator.Grant) error {
 	key, err := s.Keys.Create(s.Context(), authenticator.KeySpec{
-		Kind: authenticator.SigningKey, Binding: authenticator.PINBound, RPIDHash: rpA,
+		Kind: authenticator.SigningKey, Binding: authenticator.PINBound, RPIDHash: rpA(),
 	})
 	if err != nil {
 		return err

@@ -170,6 +170,7 @@ func spawn(ctx context.Context, dir string) (*child, error) {
 	c := &child{conn: ours, gone: make(chan struct{})}
 	// The directory is the program's own, so that no comma in its path can pass
 	// for one of the option's.
+	//nolint:gosec // The program is found by its name in PATH; the arguments are constants.
 	c.cmd = exec.CommandContext(context.WithoutCancel(ctx), path, "socket", "--tpm2",
 		"--tpmstate", "dir=.,mode=0600", "-t", "--fd", "3", "--flags", "not-need-init,startup-clear")
 	c.cmd.Dir = dir
@@ -194,7 +195,7 @@ func (c *child) start() error {
 		err := c.cmd.Start()
 		started <- err
 		if err == nil {
-			_ = c.cmd.Wait() //nolint:errcheck // Whatever it ended with, it is gone.
+			_ = c.cmd.Wait() // Whatever it ended with, it is gone.
 			close(c.gone)
 		}
 	}()
@@ -203,7 +204,7 @@ func (c *child) start() error {
 
 // kill ends the program at once, as a power cut would.
 func (c *child) kill() {
-	_ = c.cmd.Process.Kill() //nolint:errcheck // It may have ended already.
+	_ = c.cmd.Process.Kill() // It may have ended already.
 	<-c.gone
 	c.conn.Close() //nolint:errcheck // The other end is gone.
 }

@@ -187,12 +187,12 @@ func ownerAuth(t transport.TPM, from, to string) error {
 
 func TestAttackA1RedefinedIndex(t *testing.T) {
 	v := newVictim(t)
-	real := v.generation().index.NamedHandle
+	genuine := v.generation().index.NamedHandle
 	v.raw(func(c transport.TPM) {
 		v.undefine(c)
 		index, err := v.redefine(c)
 		must(t, err)
-		if bytes.Equal(index.Name.Buffer, real.Name.Buffer) {
+		if bytes.Equal(index.Name.Buffer, genuine.Name.Buffer) {
 			t.Fatal("an unwritten index has the written one's name")
 		}
 		password := tpm2.AuthHandle{Handle: index.Handle, Name: index.Name, Auth: tpm2.PasswordAuth([]byte(evil))}
@@ -204,18 +204,28 @@ func TestAttackA1RedefinedIndex(t *testing.T) {
 		key := v.load(c, v.bound)
 		v.says("sign all the same", sign(c, key, s), tpm2.TPMRCPolicyFail)
 	})
+	said := func(when string) {
+		t.Helper()
+		_, err := v.Verify(t.Context(), keystest.Hash("1234"), &rpA)
+		t.Logf("the right PIN, %s: %v", when, err)
+		if ctap.StatusOf(err) != ctap.IntegrityFailure {
+			t.Errorf("the right PIN, %s: %v", when, err)
+		}
+	}
+	said("index redefined")
 	v.raw(func(c transport.TPM) {
 		_, err := tpm2.NVUndefineSpace{AuthHandle: owner(), NVIndex: tpm2.NamedHandle{
-			Handle: real.Handle, Name: pinindex.Name(real.Handle, v.generation().index.Doom().Policy, false),
+			Handle: genuine.Handle, Name: pinindex.Name(genuine.Handle, v.generation().index.Doom().Policy, false),
 		}}.Execute(c)
 		must(t, err)
 		_, err = tpm2.NVDefineSpace{
 			AuthHandle: owner(),
 			Auth:       tpm2.TPM2BAuth{Buffer: []byte(evil)},
-			PublicInfo: tpm2.New2B(pinindex.Public(real.Handle, v.generation().index.Doom().Policy, true)),
+			PublicInfo: tpm2.New2B(pinindex.Public(genuine.Handle, v.generation().index.Doom().Policy, true)),
 		}.Execute(c)
 		v.says("define an index that is written already", err, tpm2.TPMRCAttributes)
 	})
+	said("index gone")
 	if _, err := Open(t.Context(), v.chip.Opener(), v.ledger); ctap.StatusOf(err) != ctap.IntegrityFailure {
 		t.Errorf("opened without its index: %v", err)
 	}

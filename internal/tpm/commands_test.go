@@ -29,11 +29,11 @@ func newBench(t *testing.T) *bench {
 }
 
 // costs runs one step and checks every command of it.
-func (b *bench) costs(step, want string, atMost int64, f func()) (chip int64) {
+func (b *bench) costs(step, want string, atMost int64, f func()) {
 	b.Helper()
 	sent, before := b.tap.count(), b.chip.Commands()
 	f()
-	chip = b.chip.Commands() - before
+	chip := b.chip.Commands() - before
 	got := words(b.tap.since(sent))
 	b.Logf("%-52s %2d sent %3d at the chip   %s", step, len(b.tap.since(sent)), chip, got)
 	if got != want {
@@ -42,7 +42,6 @@ func (b *bench) costs(step, want string, atMost int64, f func()) (chip int64) {
 	if atMost > 0 && chip > atMost {
 		b.Errorf("%s: %d commands reached the chip, want at most %d", step, chip, atMost)
 	}
-	return chip
 }
 
 func TestCommandsOfSetUp(t *testing.T) {

@@ -34,10 +34,16 @@ func newRig(t *testing.T) *rig {
 	return &rig{T: t, chip: chip, tap: &tap{open: chip.Opener()}, ledger: new(memory)}
 }
 
-// ready sets up, and makes keys. With a PIN there is a grant too.
+// ready sets up and populates.
 func (r *rig) ready(pin bool) *rig {
 	r.Helper()
 	r.m = must1[*Machine](r.T)(SetUp(r.Context(), r.tap.Open, r.ledger))
+	return r.populate(pin)
+}
+
+// populate sets the PIN, where one is wanted, and makes keys.
+func (r *rig) populate(pin bool) *rig {
+	r.Helper()
 	if pin {
 		must(r.T, r.m.Change(r.Context(), secret.Bytes{}, keystest.Hash("1234")))
 		r.grant = must1[authenticator.Grant](r.T)(r.m.Verify(r.Context(), keystest.Hash("1234"), &rpA))
@@ -285,8 +291,14 @@ func TestFailingCommand(t *testing.T) {
 		commands, _ := o.steps(t)
 		for name, fail := range failures {
 			t.Run(o.name+", "+name, func(t *testing.T) {
+				r := o.rig(t)
 				for n := range commands {
-					failAt(o.rig(t), o, n+1, fail)
+					failAt(r, o, n+1, fail)
+					if o.new {
+						r = o.rig(t)
+					} else {
+						r.populate(o.pin)
+					}
 				}
 			})
 		}
@@ -307,6 +319,7 @@ func failAt(r *rig, o operation, n int, fail func(send func() ([]byte, error)) (
 		r.Fatalf("command %d failed and nobody noticed", n)
 	}
 	r.tap.leakless(r.T)
+	r.tap.meddle = nil
 	r.accounted()
 	if o.new {
 		must(r.T, o.run(r))

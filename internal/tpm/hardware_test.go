@@ -1,6 +1,7 @@
 package tpm
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io/fs"
@@ -46,7 +47,7 @@ func TestDeviceProblems(t *testing.T) {
 		t.Errorf("%+v", p)
 	}
 	_, err = Device(t.TempDir())(t.Context())
-	explained(t, err)
+	_ = explained(t, err)
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err = Device("/dev/null")(ctx); !errors.Is(err, context.Canceled) {
@@ -116,6 +117,44 @@ func TestCleared(t *testing.T) {
 	cleared(err)
 	_, err = m.Retries(t.Context())
 	cleared(err)
+}
+
+// TestNothingSecretOnTheBus: a probe on the wires of a discrete TPM sees no PIN in
+// any form, no key of the store and no output of hmac-secret.
+func TestNothingSecretOnTheBus(t *testing.T) {
+	chip, ledger := startTPM(t), new(memory)
+	tap := &tap{open: chip.Opener()}
+	m := must1[*Machine](t)(SetUp(t.Context(), tap.Open, ledger))
+	first := bytes.Clone(m.generation().initial)
+	must(t, m.Change(t.Context(), secret.Bytes{}, keystest.Hash("1234")))
+	must(t, m.Change(t.Context(), keystest.Hash("1234"), keystest.Hash("5678")))
+	if _, err := m.Verify(t.Context(), keystest.Hash("1234"), nil); err == nil {
+		t.Error("the old PIN")
+	}
+	key := must1[*authenticator.Key](t)(m.Create(t.Context(), authenticator.KeySpec{
+		Kind: authenticator.MACKey, Binding: authenticator.PINBound, RPIDHash: rpA,
+	}))
+	p := must1[authenticator.Prepared](t)(m.Prepare(t.Context(), key, nil))
+	must1[authenticator.Grant](t)(p.Verify(t.Context(), keystest.Hash("5678")))
+	salt := bytes.Repeat([]byte("salt"), 8)
+	mac := must1[secret.Bytes](t)(p.MAC(t.Context(), salt))
+	must(t, p.Close())
+	must1[*Machine](t)(Open(t.Context(), tap.Open, ledger))
+	for what, hidden := range map[string][]byte{
+		"first authorization": first,
+		"old PIN's hash":      keystest.Hash("1234").Reveal(), "PIN's hash": keystest.Hash("5678").Reveal(),
+		"old PIN's authorization": must1[[]byte](t)(m.generation().authOf(keystest.Hash("1234"))),
+		"PIN's authorization":     must1[[]byte](t)(m.generation().authOf(keystest.Hash("5678"))),
+		"store's key":             m.MetadataKey().Reveal(),
+		"hmac-secret's salt":      salt, "hmac-secret's output": mac.Reveal(),
+	} {
+		if len(hidden) < 16 || bytes.Contains(tap.bus, hidden) {
+			t.Errorf("the %s has crossed the bus", what)
+		}
+	}
+	if !bytes.Contains(tap.bus, rpA[:]) { // A check of the check: policyRef is no secret.
+		t.Error("the tap does not work")
+	}
 }
 
 // TestTwoUsers: two stores on one TPM do not meet.

@@ -118,7 +118,7 @@ func (b *boxRecord) check() error {
 	case (len(b.Initial) == authBytes) == (b.PIN == pinSet):
 		return errors.New("the PIN's state and the first authorization do not go together")
 	case len(b.Approvals.Authority) != policy.NameBytes:
-		return errors.New("K has no name")
+		return errors.New("the index has no authority")
 	}
 	return nil
 }
@@ -139,7 +139,7 @@ func (c *currentRecord) seal(srkName []byte, key secret.Bytes, box *boxRecord) e
 	if err != nil {
 		return err
 	}
-	c.Box = aead.Seal(nil, nil, plain, place)
+	c.Box = aead.Seal(nil, nil, plain, place) //nolint:gosec // The AEAD draws its own nonce.
 	return nil
 }
 

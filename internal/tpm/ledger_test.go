@@ -46,7 +46,7 @@ func TestRecordRefused(t *testing.T) {
 		r := sampleRecord()
 		change(r)
 		_, err := decodeRecord(must1[[]byte](t)(r.encode()))
-		explained(t, err)
+		_ = explained(t, err)
 		if name == "later version" && ctap.StatusOf(err) == ctap.IntegrityFailure {
 			t.Errorf("%s: %v", name, err)
 		}
@@ -71,7 +71,7 @@ func TestDamagedLedger(t *testing.T) {
 		damaged[i] ^= 0x20
 		l := &memory{saved: [][]byte{damaged}}
 		_, err := Open(t.Context(), chip.Opener(), l)
-		explained(t, err)
+		_ = explained(t, err)
 		if len(l.saved) != 1 || !bytes.Equal(l.saved[0], damaged) {
 			t.Fatalf("byte %d: the damaged ledger was written", i)
 		}
@@ -149,7 +149,7 @@ func FuzzLedger(f *testing.F) {
 	f.Fuzz(func(t *testing.T, b []byte) {
 		r, err := decodeRecord(b)
 		if err != nil {
-			explained(t, err)
+			_ = explained(t, err)
 			return
 		}
 		again, err := decodeRecord(must1[[]byte](t)(r.encode()))

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -186,6 +187,9 @@ func (m *Machine) commit(g *generation, doomed []pinindex.Doomed) error {
 	m.doomed = doomed
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if m.current != nil && g.pin == pinSet {
+		clear(m.current.initial)
+	}
 	m.current = g
 	return nil
 }
@@ -223,7 +227,7 @@ func (m *Machine) begin(ctx context.Context, finish func(t transport.TPM, g *gen
 			return err
 		}
 		g.index, err = pinindex.Make(t, m.srk.Salt(), g.initial, func(d pinindex.Doomed) error {
-			doomed := append(m.doomed[:len(m.doomed):len(m.doomed)], d)
+			doomed := append(slices.Clip(m.doomed), d)
 			if err := m.save(m.generation(), doomed); err != nil {
 				return err
 			}
@@ -317,9 +321,9 @@ func pinnedSRK(t transport.TPM, pinned tpm2.TPM2BName) (*storage.SRK, error) {
 	return found, nil
 }
 
-// probe makes an index for trial, tries a wrong and the right authorization, and
-// looks whether the TPM has counted. The index is removed in any case. The caller
-// holds changing.
+// probe makes an index for trial and does with it what has to work later: a wrong
+// and the right authorization, counted; another one; proof that it lives. The index
+// is removed in any case. The caller holds changing.
 func (m *Machine) probe(ctx context.Context) error {
 	g, err := m.begin(ctx, func(transport.TPM, *generation) error { return nil })
 	if err != nil {
@@ -342,11 +346,24 @@ func (m *Machine) tryOut(ctx context.Context, g *generation) error {
 	if err := m.try(ctx, g, bytes.Clone(g.initial)); err != nil {
 		return fmt.Errorf("trying the right PIN: %w", err)
 	}
-	return m.converse(ctx, func(t transport.TPM) error {
+	err = m.converse(ctx, func(t transport.TPM) error {
 		left, err := g.index.Retries(t)
 		if err == nil && left != pinindex.Attempts {
 			return problem.Unsupported("the right PIN does not give the attempts back", nil)
 		}
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	err = m.converse(ctx, func(t transport.TPM) error {
+		return g.index.Change(t, m.srk.Salt(), bytes.Clone(g.initial), randomAuth())
+	})
+	if err != nil {
+		return fmt.Errorf("trying another PIN: %w", err)
+	}
+	return m.converse(ctx, func(t transport.TPM) error {
+		_, err := g.index.Prove(t, nil)
 		return err
 	})
 }

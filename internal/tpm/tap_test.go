@@ -22,6 +22,7 @@ type tap struct {
 
 	mu     sync.Mutex
 	sent   []tpm2.TPMCC
+	bus    []byte // everything that has crossed it, both ways
 	opened int
 	closed int
 	dead   bool
@@ -59,7 +60,13 @@ func (c *tapped) Send(cmd []byte) ([]byte, error) {
 	p.sent = append(p.sent, tpm2.TPMCC(binary.BigEndian.Uint32(cmd[6:])))
 	n := len(p.sent)
 	p.mu.Unlock()
-	send := func() ([]byte, error) { return c.Conn.Send(cmd) }
+	send := func() ([]byte, error) {
+		rsp, err := c.Conn.Send(cmd)
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		p.bus = append(append(p.bus, cmd...), rsp...)
+		return rsp, err
+	}
 	switch {
 	case dead:
 		return nil, errCut

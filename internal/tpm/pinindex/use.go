@@ -36,12 +36,15 @@ func (x *Index) Show(t transport.TPM, s, cover *wire.Session, ref []byte, lifeti
 // refusal tells a wrong PIN from everything else that PolicySecret may answer.
 func (x *Index) refusal(t transport.TPM, err error) error {
 	switch {
-	case errors.Is(err, tpm2.TPMRCAuthUnavailable):
+	case errors.Is(err, tpm2.TPMRCAuthUnavailable): // Locked, or redefined and so never written.
+		if _, err := x.Retries(t); err != nil {
+			return err
+		}
 		return &authenticator.WrongPIN{Retries: 0}
 	case errors.Is(err, tpm2.TPMRCBadAuth), errors.Is(err, tpm2.TPMRCAuthFail):
 		left, err := x.Retries(t)
 		if err != nil {
-			return fmt.Errorf("%w, and the Attempts cannot be read: %w", ctap.PINInvalid, err)
+			return fmt.Errorf("%w, and the attempts cannot be read: %w", ctap.PINInvalid, err)
 		}
 		return &authenticator.WrongPIN{Retries: left}
 	case errors.Is(err, tpm2.TPMRCHandle):
@@ -81,8 +84,8 @@ func (x *Index) Change(t transport.TPM, salt *wire.Salt, old, next []byte) error
 	return nil
 }
 
-// Retries is how many attempts are left. It reads the index: with the owner's empty authorization, which is one
-// command, or where somebody has set it, by K's approval.
+// Retries is how many attempts are left. It reads the index: with the owner's empty
+// authorization, which is one command, or where somebody has set it, by K's approval.
 func (x *Index) Retries(t transport.TPM) (int, error) {
 	read := tpm2.NVRead{
 		AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)},
@@ -99,7 +102,7 @@ func (x *Index) Retries(t transport.TPM) (int, error) {
 		rsp, err = read.Execute(t)
 	}
 	switch {
-	case errors.Is(err, tpm2.TPMRCHandle):
+	case errors.Is(err, tpm2.TPMRCHandle), errors.Is(err, tpm2.TPMRCNVUninitialized):
 		return 0, problem.Ended(err)
 	case err != nil:
 		return 0, fmt.Errorf("NV_Read: %w", err)

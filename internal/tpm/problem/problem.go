@@ -94,6 +94,8 @@ func Explain(err error) error {
 		return Foreign("its TPM did not wrap this key", err)
 	case errors.Is(err, tpm2.TPMRCHandle): // What asks for our index has explained that already.
 		return Foreign("its storage key is gone", err)
+	case errors.Is(err, tpm2.TPMRCCommandCode):
+		return Unsupported("it lacks a command", err)
 	case errors.As(err, &rc):
 		return err
 	default:

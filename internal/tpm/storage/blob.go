@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"crypto/ecdsa"
 	"crypto/elliptic"
-	"encoding/binary"
 	"errors"
 	"fmt"
 
@@ -13,6 +12,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/tpm/policy"
+	"github.com/localpasskey/localpasskey/internal/tpm/wire"
 )
 
 // blobVersion is the first byte of an encoded blob.
@@ -43,30 +43,18 @@ func Decode(b []byte) (Blob, error) {
 	if len(b) < 1 || b[0] != blobVersion {
 		return Blob{}, fmt.Errorf("%w: an unknown format", ErrMalformed)
 	}
-	private, rest, ok := sized(b[1:])
-	if !ok {
-		return Blob{}, fmt.Errorf("%w: cut short", ErrMalformed)
+	private, rest, err := wire.Sized(b[1:])
+	if err != nil {
+		return Blob{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
-	public, rest, ok := sized(rest)
-	if !ok {
-		return Blob{}, fmt.Errorf("%w: cut short", ErrMalformed)
+	public, rest, err := wire.Sized(rest)
+	if err != nil {
+		return Blob{}, fmt.Errorf("%w: %w", ErrMalformed, err)
 	}
 	if len(private) == 0 || len(public) == 0 || len(rest) != 0 {
 		return Blob{}, fmt.Errorf("%w: empty, or too long", ErrMalformed)
 	}
 	return Blob{private: private, public: public}, nil
-}
-
-// sized splits one TPM2B off.
-func sized(b []byte) (content, rest []byte, ok bool) {
-	if len(b) < 2 {
-		return nil, nil, false
-	}
-	n := int(binary.BigEndian.Uint16(b))
-	if len(b)-2 < n {
-		return nil, nil, false
-	}
-	return b[2 : 2+n], b[2+n:], true
 }
 
 // unique gives what the TPM filled in, and only if all the rest of the public area
@@ -86,9 +74,9 @@ func (b Blob) unique(template tpm2.TPMTPublic) ([]byte, error) {
 
 // point gives a signing key's public key. That it is on the curve is checked.
 func point(unique []byte) (cose.Key, error) {
-	x, rest, okX := sized(unique)
-	y, rest, okY := sized(rest)
-	if !okX || !okY || len(rest) != 0 || len(x) > CoordinateBytes || len(y) > CoordinateBytes {
+	x, rest, errX := wire.Sized(unique)
+	y, rest, errY := wire.Sized(rest)
+	if errX != nil || errY != nil || len(rest) != 0 || len(x) > CoordinateBytes || len(y) > CoordinateBytes {
 		return cose.Key{}, fmt.Errorf("%w: its public key", ErrMalformed)
 	}
 	raw := make([]byte, 1+2*CoordinateBytes)
@@ -104,7 +92,7 @@ func point(unique []byte) (cose.Key, error) {
 
 // checkDigest checks what is unique in a MAC key or a sealed one: a digest.
 func checkDigest(unique []byte) error {
-	if digest, rest, ok := sized(unique); !ok || len(rest) != 0 || len(digest) != policy.NameBytes-2 {
+	if digest, rest, err := wire.Sized(unique); err != nil || len(rest) != 0 || len(digest) != policy.NameBytes-2 {
 		return fmt.Errorf("%w: its public area", ErrMalformed)
 	}
 	return nil

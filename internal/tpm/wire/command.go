@@ -21,7 +21,8 @@ const NVChangeAuth = ccNVChangeAuth
 
 const headerBytes = 10 // of commands and of responses: tag, size, code
 
-var errShort = errors.New("the TPM's response is cut short")
+// ErrShort says that a structure is longer than the bytes that there are.
+var ErrShort = errors.New("cut short")
 
 // Ticket is what TPM2_PolicySecret gives for later: proof that the authorization
 // was shown, for one policyRef and until Timeout.
@@ -114,7 +115,7 @@ func command(cc tpm2.TPMCC, handle tpm2.TPMHandle, auths, params []byte) []byte 
 // session's HMAC.
 func checkResponse(rsp []byte, cc tpm2.TPMCC, names []tpm2.TPM2BName, sessions []*Session) error {
 	if len(rsp) < headerBytes || int(binary.BigEndian.Uint32(rsp[2:])) != len(rsp) {
-		return errShort
+		return ErrShort
 	}
 	if rc := tpm2.TPMRC(binary.BigEndian.Uint32(rsp[6:])); rc != tpm2.TPMRCSuccess {
 		return rc
@@ -122,7 +123,7 @@ func checkResponse(rsp []byte, cc tpm2.TPMCC, names []tpm2.TPM2BName, sessions [
 	rest := rsp[headerBytes:]
 	if len(sessions) > 0 {
 		if len(rest) < 4 || binary.BigEndian.Uint32(rest) != 0 {
-			return errShort
+			return ErrShort
 		}
 		rest = rest[4:]
 	}
@@ -144,18 +145,18 @@ func checkResponse(rsp []byte, cc tpm2.TPMCC, names []tpm2.TPM2BName, sessions [
 
 // authResponse splits one TPMS_AUTH_RESPONSE off (Part 2 §10.13.3).
 func authResponse(b []byte) (auth *tpm2.TPMSAuthResponse, rest []byte, err error) {
-	nonce, rest, err := sized(b)
+	nonce, rest, err := Sized(b)
 	if err != nil {
 		return nil, nil, err
 	}
 	if len(rest) < 1 {
-		return nil, nil, errShort
+		return nil, nil, ErrShort
 	}
 	attributes, err := tpm2.Unmarshal[tpm2.TPMASession](rest[:1])
 	if err != nil {
 		return nil, nil, err
 	}
-	mac, rest, err := sized(rest[1:])
+	mac, rest, err := Sized(rest[1:])
 	if err != nil {
 		return nil, nil, err
 	}
@@ -166,14 +167,14 @@ func authResponse(b []byte) (auth *tpm2.TPMSAuthResponse, rest []byte, err error
 	}, rest, nil
 }
 
-// sized splits one TPM2B off.
-func sized(b []byte) (content, rest []byte, err error) {
+// Sized splits one TPM2B off (Part 2 §10.4).
+func Sized(b []byte) (content, rest []byte, err error) {
 	if len(b) < 2 {
-		return nil, nil, errShort
+		return nil, nil, ErrShort
 	}
 	n := int(binary.BigEndian.Uint16(b))
 	if len(b)-2 < n {
-		return nil, nil, errShort
+		return nil, nil, ErrShort
 	}
 	return b[2 : 2+n], b[2+n:], nil
 }
