@@ -48,18 +48,14 @@ type machine struct {
 
 // boot starts a machine whose files are in dir; with chip nil it has a software TPM
 // of its own.
-func boot(ctx context.Context, dir string, daemon Daemon, chip Opener) (_ *machine, err error) {
+func boot(ctx context.Context, dir string, daemon Daemon, chip Opener) (*machine, error) {
 	m := &machine{dir: dir, ended: make(chan error, 1)}
-	defer func() {
-		if err != nil {
-			err = errors.Join(err, m.shutDown())
-		}
-	}()
 	if chip == nil {
 		state := filepath.Join(dir, "tpm")
 		if err := os.MkdirAll(state, 0o700); err != nil {
 			return nil, err
 		}
+		var err error
 		if m.chip, err = swtpm.Start(ctx, state); err != nil {
 			return nil, err
 		}
@@ -67,11 +63,14 @@ func boot(ctx context.Context, dir string, daemon Daemon, chip Opener) (_ *machi
 	}
 	m.attacker = attacker{open: chip}
 	m.tap = &wiretap{open: chip}
-	err = m.at(ctx, func(t transport.TPM) (err error) { m.before, err = indices(t); return err })
-	if err != nil {
-		return nil, err
+	err := m.at(ctx, func(t transport.TPM) (err error) { m.before, err = indices(t); return err })
+	if err == nil {
+		err = m.serve(ctx, daemon)
 	}
-	return m, m.serve(ctx, daemon)
+	if err != nil {
+		return nil, errors.Join(err, m.shutDown())
+	}
+	return m, nil
 }
 
 func (m *machine) store() string { return filepath.Join(m.dir, "passkeys.db") }
