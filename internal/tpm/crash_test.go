@@ -3,6 +3,7 @@ package tpm
 import (
 	"errors"
 	"fmt"
+	"iter"
 	"slices"
 	"testing"
 
@@ -150,6 +151,21 @@ func (o operation) steps(t *testing.T) (commands, saves int) {
 	return r.tap.count() - sent, len(r.ledger.saved) - saved
 }
 
+// sampled is every number below n, or with -short every fifth.
+func sampled(n int) iter.Seq[int] {
+	step := 1
+	if testing.Short() {
+		step = 5
+	}
+	return func(yield func(int) bool) {
+		for i := 0; i < n; i += step {
+			if !yield(i) {
+				return
+			}
+		}
+	}
+}
+
 // TestAttackA10KilledAnywhere kills the daemon before and after every TPM command
 // and every write of the ledger, of every operation, and starts it again.
 func TestAttackA10KilledAnywhere(t *testing.T) {
@@ -157,7 +173,7 @@ func TestAttackA10KilledAnywhere(t *testing.T) {
 	for _, o := range operations() {
 		t.Run(o.name, func(t *testing.T) {
 			commands, saves := o.steps(t)
-			for n := range commands {
+			for n := range sampled(commands) {
 				for _, after := range []bool{false, true} {
 					kills++
 					t.Run(fmt.Sprintf("command %d, after it: %v", n+1, after), func(t *testing.T) {
@@ -292,7 +308,7 @@ func TestFailingCommand(t *testing.T) {
 		for name, fail := range failures {
 			t.Run(o.name+", "+name, func(t *testing.T) {
 				r := o.rig(t)
-				for n := range commands {
+				for n := range sampled(commands) {
 					failAt(r, o, n+1, fail)
 					if o.new {
 						r = o.rig(t)
