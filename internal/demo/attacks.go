@@ -12,6 +12,8 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/demo/attacker"
+	"github.com/localpasskey/localpasskey/internal/demo/site"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
 
@@ -47,12 +49,12 @@ func (d *demo) onVictim(attack func(context.Context, *victim) (*outcome, error))
 		if err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, s.close()) }()
+		defer func() { err = errors.Join(err, s.Close(ctx)) }()
 		m, err := d.newMachine(ctx)
 		if err != nil {
 			return nil, err
 		}
-		defer func() { err = errors.Join(err, m.shutDown()) }()
+		defer func() { err = errors.Join(err, m.shutDown(ctx)) }()
 		v := &victim{machine: m, browser: &browser{site: s, device: m.device, pin: examplePIN()}}
 		if err := v.live(ctx); err != nil {
 			return nil, fmt.Errorf("preparing the victim: %w", err)
@@ -84,18 +86,14 @@ func (d *demo) copyStore(ctx context.Context, v *victim) (result *outcome, err e
 	if err != nil {
 		return nil, err
 	}
-	content, err := os.ReadFile(v.store())
-	if err != nil {
-		return nil, err
-	}
-	if err := os.WriteFile(filepath.Join(dir, filepath.Base(v.store())), content, 0o600); err != nil {
+	if err := copyInto(dir, v.store()); err != nil {
 		return nil, err
 	}
 	thief, err := boot(ctx, dir, d.Daemon, nil)
 	if err != nil {
 		return nil, err
 	}
-	defer func() { err = errors.Join(err, thief.shutDown()) }()
+	defer func() { err = errors.Join(err, thief.shutDown(ctx)) }()
 	status, err := ctap.Call[ctap.StatusResponse](ctx, thief.device, ctap.CommandStatus, nil)
 	if err != nil {
 		return nil, err
@@ -107,35 +105,49 @@ func (d *demo) copyStore(ctx context.Context, v *victim) (result *outcome, err e
 	if err == nil {
 		return nil, errors.New("signing in there, even with the PIN: the attack SUCCEEDED")
 	}
-	err = thief.at(ctx, func(t transport.TPM) error {
-		return refused("loading the key there", loadElsewhere(t, v.tap.key()), tpm2.TPMRCIntegrity)
+	err = thief.At(ctx, func(t transport.TPM) error {
+		return attacker.Refused("loading the key there", attacker.LoadElsewhere(t, v.tap.Key()), tpm2.TPMRCIntegrity)
 	})
 	if err != nil {
 		return nil, err
 	}
 	return &outcome{
-		said: fmt.Sprintf("%q; the key itself: %s", status.Problem.What, code(tpm2.TPMRCIntegrity)),
+		said: fmt.Sprintf("%q; the key itself: %s", status.Problem.What, attacker.Code(tpm2.TPMRCIntegrity)),
 		facts: facts{
-			"problem": status.Problem.What, "load_there": code(tpm2.TPMRCIntegrity),
+			"problem": status.Problem.What, "load_there": attacker.Code(tpm2.TPMRCIntegrity),
 		},
 	}, nil
+}
+
+// copyInto copies a file into a directory.
+func copyInto(dir, file string) (err error) {
+	content, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, root.Close()) }()
+	return root.WriteFile(filepath.Base(file), content, 0o600)
 }
 
 // signWithoutPIN asks the daemon, and then goes round it: the TPM, the wrapped key,
 // and no PIN.
 func (d *demo) signWithoutPIN(ctx context.Context, v *victim) (*outcome, error) {
-	_, err := v.device.GetAssertion(ctx, &ctap.GetAssertionRequest{RPID: siteHost, ClientDataHash: make([]byte, 32)})
+	_, err := v.device.GetAssertion(ctx, &ctap.GetAssertionRequest{RPID: site.Host, ClientDataHash: make([]byte, 32)})
 	if !errors.Is(err, ctap.PUATRequired) {
 		return nil, fmt.Errorf("the daemon, asked without a token, answers %w, not %w", orNone(err), ctap.PUATRequired)
 	}
-	err = v.at(ctx, func(t transport.TPM) error {
-		key, err := load(t, v.tap.key())
+	err = v.At(ctx, func(t transport.TPM) error {
+		key, err := attacker.Load(t, v.tap.Key())
 		if err != nil {
 			return fmt.Errorf("loading the key: %w", err)
 		}
 		return errors.Join(
-			refused("signing with an empty password", sign(t, key, tpm2.PasswordAuth(nil)), tpm2.TPMRCAuthUnavailable),
-			refused("signing with an empty policy", sign(t, key, policy(unsatisfied)), tpm2.TPMRCPolicyFail),
+			attacker.Refused("signing with an empty password", attacker.Sign(t, key, tpm2.PasswordAuth(nil)), tpm2.TPMRCAuthUnavailable),
+			attacker.Refused("signing with an empty policy", attacker.Sign(t, key, attacker.Policy(attacker.Unsatisfied)), tpm2.TPMRCPolicyFail),
 		)
 	})
 	if err != nil {
@@ -143,10 +155,10 @@ func (d *demo) signWithoutPIN(ctx context.Context, v *victim) (*outcome, error) 
 	}
 	return &outcome{
 		said: fmt.Sprintf("the daemon: %v; the TPM itself, its key in hand: %s with a password, %s with a policy",
-			ctap.PUATRequired, code(tpm2.TPMRCAuthUnavailable), code(tpm2.TPMRCPolicyFail)),
+			ctap.PUATRequired, attacker.Code(tpm2.TPMRCAuthUnavailable), attacker.Code(tpm2.TPMRCPolicyFail)),
 		facts: facts{
-			"daemon": ctap.PUATRequired.Error(), "tpm_password": code(tpm2.TPMRCAuthUnavailable),
-			"tpm_policy": code(tpm2.TPMRCPolicyFail),
+			"daemon": ctap.PUATRequired.Error(), "tpm_password": attacker.Code(tpm2.TPMRCAuthUnavailable),
+			"tpm_policy": attacker.Code(tpm2.TPMRCPolicyFail),
 		},
 	}, nil
 }
@@ -155,22 +167,22 @@ func (d *demo) signWithoutPIN(ctx context.Context, v *victim) (*outcome, error) 
 // it, and an index that was never written has another Name and checks no PIN.
 func (d *demo) redefineIndex(ctx context.Context, v *victim) (*outcome, error) {
 	his := []byte("his own PIN")
-	err := v.at(ctx, func(t transport.TPM) error {
-		index, err := redefine(t, v.index, his)
+	err := v.At(ctx, func(t transport.TPM) error {
+		index, err := attacker.Redefine(t, v.index, his)
 		if err != nil {
 			return err
 		}
 		self := tpm2.AuthHandle{Handle: index.Handle, Name: index.Name, Auth: tpm2.PasswordAuth(his)}
-		key, err := load(t, v.tap.key())
+		key, err := attacker.Load(t, v.tap.Key())
 		if err != nil {
 			return fmt.Errorf("loading the key: %w", err)
 		}
-		bySecret := policy(showing(index, his, siteHost))
+		bySecret := attacker.Policy(attacker.Showing(index, his, site.Host))
 		return errors.Join(
-			refused("writing the index as the owner", write(t, index, owner()), tpm2.TPMRCNVAuthorization),
-			refused("writing the index with his PIN", write(t, index, self), tpm2.TPMRCAuthUnavailable),
-			refused("signing with his PIN", sign(t, key, bySecret), tpm2.TPMRCAuthUnavailable),
-			refused("signing all the same", sign(t, key, policy(unsatisfied)), tpm2.TPMRCPolicyFail),
+			attacker.Refused("writing the index as the owner", attacker.Write(t, index, attacker.Owner()), tpm2.TPMRCNVAuthorization),
+			attacker.Refused("writing the index with his PIN", attacker.Write(t, index, self), tpm2.TPMRCAuthUnavailable),
+			attacker.Refused("signing with his PIN", attacker.Sign(t, key, bySecret), tpm2.TPMRCAuthUnavailable),
+			attacker.Refused("signing all the same", attacker.Sign(t, key, attacker.Policy(attacker.Unsatisfied)), tpm2.TPMRCPolicyFail),
 		)
 	})
 	if err != nil {
@@ -181,10 +193,10 @@ func (d *demo) redefineIndex(ctx context.Context, v *victim) (*outcome, error) {
 	}
 	return &outcome{
 		said: fmt.Sprintf("it cannot be written (%s, %s), so his PIN counts for nothing: %s",
-			code(tpm2.TPMRCNVAuthorization), code(tpm2.TPMRCAuthUnavailable), code(tpm2.TPMRCAuthUnavailable)),
+			attacker.Code(tpm2.TPMRCNVAuthorization), attacker.Code(tpm2.TPMRCAuthUnavailable), attacker.Code(tpm2.TPMRCAuthUnavailable)),
 		facts: facts{
-			"write_as_owner": code(tpm2.TPMRCNVAuthorization), "write_with_his_pin": code(tpm2.TPMRCAuthUnavailable),
-			"sign_with_his_pin": code(tpm2.TPMRCAuthUnavailable),
+			"write_as_owner": attacker.Code(tpm2.TPMRCNVAuthorization), "write_with_his_pin": attacker.Code(tpm2.TPMRCAuthUnavailable),
+			"sign_with_his_pin": attacker.Code(tpm2.TPMRCAuthUnavailable),
 		},
 	}, nil
 }
@@ -235,7 +247,7 @@ func (v *victim) guess(ctx context.Context, guess int) error {
 	}
 	wrong := secret.Of(fmt.Appendf(nil, "guess %d", guess))
 	defer wrong.Wipe()
-	_, err := v.browser.platform().TokenWithPIN(ctx, wrong, ctap.PermissionGetAssertion, siteHost)
+	_, err := v.browser.platform().TokenWithPIN(ctx, wrong, ctap.PermissionGetAssertion, site.Host)
 	if !errors.Is(err, want) {
 		return fmt.Errorf("wrong PIN number %d: %w, not %w", guess, orNone(err), want)
 	}
@@ -257,7 +269,7 @@ func (v *victim) guess(ctx context.Context, guess int) error {
 // the lockout itself.
 func (v *victim) forgive(ctx context.Context) error {
 	if v.chip != nil {
-		if err := v.at(ctx, resetLockout); err != nil {
+		if err := v.At(ctx, attacker.ResetLockout); err != nil {
 			return fmt.Errorf("resetting the TPM's lockout: %w", err)
 		}
 	}
@@ -266,7 +278,7 @@ func (v *victim) forgive(ctx context.Context) error {
 
 // locked checks that even the right PIN is refused for good.
 func (v *victim) locked(ctx context.Context, what string) error {
-	_, err := v.browser.platform().TokenWithPIN(ctx, v.browser.pin, ctap.PermissionGetAssertion, siteHost)
+	_, err := v.browser.platform().TokenWithPIN(ctx, v.browser.pin, ctap.PermissionGetAssertion, site.Host)
 	if !errors.Is(err, ctap.PINBlocked) {
 		return fmt.Errorf("%s: %w, not %w", what, orNone(err), ctap.PINBlocked)
 	}
@@ -274,7 +286,7 @@ func (v *victim) locked(ctx context.Context, what string) error {
 }
 
 func (v *victim) lockouts(ctx context.Context) (count uint32, err error) {
-	err = v.at(ctx, func(t transport.TPM) (err error) { count, err = lockouts(t); return err })
+	err = v.At(ctx, func(t transport.TPM) (err error) { count, err = attacker.Lockouts(t); return err })
 	return count, err
 }
 

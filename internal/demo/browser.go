@@ -14,6 +14,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/demo/site"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
@@ -24,7 +25,7 @@ const requestTimeout = 10 * time.Second
 
 // browser stands between a site and an authenticator, as WebAuthn L3 §5.1 says.
 type browser struct {
-	site   *site
+	site   *site.Site
 	device ctap.Authenticator
 	pin    secret.Bytes
 }
@@ -110,7 +111,7 @@ func (b *browser) platform() ctap.Platform {
 }
 
 // register is navigator.credentials.create() between the site's begin and finish.
-func (b *browser) register(ctx context.Context) (*receipt, error) {
+func (b *browser) register(ctx context.Context) (*site.Receipt, error) {
 	var options creationJSON
 	if err := b.post(ctx, "/register/begin", nil, &options); err != nil {
 		return nil, err
@@ -152,14 +153,14 @@ func (b *browser) register(ctx context.Context) (*receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	got := new(receipt)
+	got := new(site.Receipt)
 	return got, b.post(ctx, "/register/finish", credential(data.Attested.CredentialID, responseJSON{
 		ClientData: clientData, Attestation: object, Transports: []string{"internal"},
 	}), got)
 }
 
 // signIn is navigator.credentials.get() between the site's begin and finish.
-func (b *browser) signIn(ctx context.Context, discoverable bool) (*receipt, error) {
+func (b *browser) signIn(ctx context.Context, discoverable bool) (*site.Receipt, error) {
 	begin := "/signin/begin"
 	if discoverable {
 		begin += "?discoverable=1"
@@ -196,18 +197,18 @@ func (b *browser) signIn(ctx context.Context, discoverable bool) (*receipt, erro
 	if assertion.User != nil {
 		response.UserHandle = assertion.User.ID
 	}
-	got := new(receipt)
+	got := new(site.Receipt)
 	return got, b.post(ctx, "/signin/finish", credential(assertion.Credential.ID, response), got)
 }
 
 // clientData is what is signed over of the ceremony (§5.8.1). A browser lets a site
 // speak for its own host only.
 func (b *browser) clientData(kind string, challenge []byte, rpID string) (data, hash []byte, err error) {
-	if rpID != siteHost {
+	if rpID != site.Host {
 		return nil, nil, fmt.Errorf("the site speaks for %q", rpID)
 	}
 	data = webauthn.ClientData{
-		Type: kind, Challenge: webauthn.ChallengeText(challenge), Origin: b.site.origin,
+		Type: kind, Challenge: webauthn.ChallengeText(challenge), Origin: b.site.Origin,
 	}.JSON()
 	sum := sha256.Sum256(data)
 	return data, sum[:], nil
@@ -229,22 +230,22 @@ func (b *browser) post(ctx context.Context, path string, body, into any) error {
 	if err != nil {
 		return err
 	}
-	request, err := http.NewRequestWithContext(ctx, http.MethodPost, b.site.origin+path, bytes.NewReader(encoded))
+	request, err := http.NewRequestWithContext(ctx, http.MethodPost, b.site.Origin+path, bytes.NewReader(encoded))
 	if err != nil {
 		return err
 	}
 	request.Header.Set("Content-Type", "application/json")
-	request.Header.Set("Origin", b.site.origin)
+	request.Header.Set("Origin", b.site.Origin)
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		return err
 	}
-	content, err := io.ReadAll(io.LimitReader(response.Body, maxBodyBytes))
+	content, err := io.ReadAll(io.LimitReader(response.Body, site.MaxBodyBytes))
 	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return err
 	}
 	if response.StatusCode != http.StatusOK {
-		var no refusal
+		var no site.Refusal
 		if json.Unmarshal(content, &no) != nil || no.Error == "" {
 			no.Error = response.Status
 		}

@@ -14,6 +14,8 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/demo/attacker"
+	"github.com/localpasskey/localpasskey/internal/demo/site"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
 
@@ -25,7 +27,7 @@ type Config struct {
 	Daemon Daemon
 	// Chip is a real TPM to use in place of software ones, nil for none;
 	// ChipName is how it was named.
-	Chip     Opener
+	Chip     attacker.Opener
 	ChipName string
 	// JSON has one object printed instead of lines.
 	JSON bool
@@ -65,7 +67,7 @@ type demo struct {
 	Config
 
 	dir     string // everything of the run is below
-	openTo  func(context.Context) (*site, error)
+	openTo  func(context.Context) (*site.Site, error)
 	results []result
 	main    *machine
 	browser *browser
@@ -78,11 +80,11 @@ func examplePIN() secret.Bytes { return secret.Of([]byte("correct horse")) }
 // Run runs the demonstration. Its error is ErrFailed where a step failed, which was
 // printed by then.
 func Run(ctx context.Context, c Config) error {
-	return run(ctx, c, func(ctx context.Context) (*site, error) { return openSite(ctx, "127.0.0.1:0", "") })
+	return run(ctx, c, func(ctx context.Context) (*site.Site, error) { return site.Open(ctx, "127.0.0.1:0", "") })
 }
 
 // run is Run with the sites that openTo opens.
-func run(ctx context.Context, c Config, openTo func(context.Context) (*site, error)) (err error) {
+func run(ctx context.Context, c Config, openTo func(context.Context) (*site.Site, error)) (err error) {
 	d := &demo{Config: c, openTo: openTo}
 	if d.dir, err = os.MkdirTemp("", "localpasskey-demo-"); err != nil {
 		return err
@@ -126,9 +128,9 @@ func (d *demo) begin(ctx context.Context) (absent bool, err error) {
 // ask lists what is written to the chip, and waits for a yes.
 func (d *demo) ask(absent bool) error {
 	fmt.Fprintf(d.Err, "This run writes to the TPM %s:\n", d.ChipName)
-	fmt.Fprintf(d.Err, "  * an NV index of 8 bytes, the first free one from %#x on; made and removed again, for each machine that it plays\n", uint32(firstIndex))
+	fmt.Fprintf(d.Err, "  * an NV index of 8 bytes, the first free one from %#x on; made and removed again, for each machine that it plays\n", uint32(attacker.FirstIndex))
 	if absent {
-		fmt.Fprintf(d.Err, "  * a storage key (SRK) at %#x, which stays: other programs expect it there and use it too\n", uint32(srkHandle))
+		fmt.Fprintf(d.Err, "  * a storage key (SRK) at %#x, which stays: other programs expect it there and use it too\n", uint32(attacker.SRK))
 	}
 	fmt.Fprintf(d.Err, "It removes nothing that it has not made, and does not touch the lockout. Go on? [y/N] ")
 	if d.In == nil {
@@ -149,8 +151,8 @@ func (d *demo) ask(absent bool) error {
 
 // lacksSRK tells whether set-up is going to make the storage key.
 func (d *demo) lacksSRK(ctx context.Context) (absent bool, err error) {
-	err = attacker{open: d.Chip}.at(ctx, func(t transport.TPM) error {
-		_, err := tpm2.ReadPublic{ObjectHandle: srkHandle}.Execute(t)
+	err = attacker.Attacker{Open: d.Chip}.At(ctx, func(t transport.TPM) error {
+		_, err := tpm2.ReadPublic{ObjectHandle: attacker.SRK}.Execute(t)
 		if absent = errors.Is(err, tpm2.TPMRCHandle); absent {
 			return nil
 		}
@@ -167,7 +169,7 @@ func (d *demo) tellLeft(ctx context.Context, lacked bool) error {
 		return err
 	}
 	if lacked && !lacks {
-		d.line("Left on the chip: the storage key at %#x, made by this run.", uint32(srkHandle))
+		d.line("Left on the chip: the storage key at %#x, made by this run.", uint32(attacker.SRK))
 		return nil
 	}
 	d.line("Left on the chip: nothing.")
@@ -178,7 +180,7 @@ func (d *demo) tellLeft(ctx context.Context, lacked bool) error {
 func (d *demo) play(ctx context.Context) bool {
 	ok := d.steps(ctx, d.mainJob())
 	if d.main != nil {
-		if err := errors.Join(d.main.shutDown(), d.browser.site.close()); err != nil && ok {
+		if err := errors.Join(d.main.shutDown(ctx), d.browser.site.Close(ctx)); err != nil && ok {
 			ok = d.record("switch off", nil, err)
 		}
 	}
@@ -251,20 +253,20 @@ func (d *demo) line(format string, args ...any) {
 
 // keepServing keeps a fresh site's page up until ctx ends.
 func (d *demo) keepServing(ctx context.Context) error {
-	s, err := openSite(ctx, d.Serve, "")
+	s, err := site.Open(ctx, d.Serve, "")
 	if err != nil {
 		return err
 	}
 	fmt.Fprintf(d.Err, "The site is at %s until Ctrl-C.\n"+
 		"A browser reaches LocalPasskey only once it is installed, as a device or through the extension; "+
-		"until then the page talks to whatever else the browser knows.\n", s.origin)
+		"until then the page talks to whatever else the browser knows.\n", s.Origin)
 	<-ctx.Done()
-	return s.close()
+	return s.Close(ctx)
 }
 
 func (d *demo) newDir() (string, error) { return os.MkdirTemp(d.dir, "m") }
 
-func (d *demo) newSite(ctx context.Context) (*site, error) { return d.openTo(ctx) }
+func (d *demo) newSite(ctx context.Context) (*site.Site, error) { return d.openTo(ctx) }
 
 func (d *demo) newMachine(ctx context.Context) (*machine, error) {
 	dir, err := d.newDir()
@@ -291,7 +293,7 @@ func (d *demo) setPIN(ctx context.Context) (*outcome, error) {
 	}
 	d.main, err = d.newMachine(ctx)
 	if err != nil {
-		return nil, errors.Join(err, s.close())
+		return nil, errors.Join(err, s.Close(ctx))
 	}
 	d.browser = &browser{site: s, device: d.main.device, pin: examplePIN()}
 	if err := d.main.setUp(ctx); err != nil {
@@ -318,7 +320,7 @@ func (d *demo) register(ctx context.Context) (*outcome, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := d.main.person.once(authenticator.OperationRegister, siteHost); err != nil {
+	if err := d.main.person.once(authenticator.OperationRegister, site.Host); err != nil {
 		return nil, err
 	}
 	if err := d.check(got, 0); err != nil {
@@ -334,7 +336,7 @@ func (d *demo) register(ctx context.Context) (*outcome, error) {
 		said: fmt.Sprintf("the site was told %s (not synced), AAGUID %s;\n"+
 			"      it has verified packed self attestation (that the key signs; a maker's would prove the rest)",
 			flagText(got), got.AAGUID),
-		facts: got.facts(),
+		facts: factsOf(got),
 	}, nil
 }
 
@@ -344,7 +346,7 @@ func (d *demo) signIn(discoverable bool) func(context.Context) (*outcome, error)
 		if err != nil {
 			return nil, err
 		}
-		if err := d.main.person.once(authenticator.OperationSignIn, siteHost); err != nil {
+		if err := d.main.person.once(authenticator.OperationSignIn, site.Host); err != nil {
 			return nil, err
 		}
 		if err := d.check(got, d.counter+1); err != nil {
@@ -353,25 +355,25 @@ func (d *demo) signIn(discoverable bool) func(context.Context) (*outcome, error)
 		d.counter = got.Counter
 		return &outcome{
 			said:  fmt.Sprintf("the site knows %s by %s, counter %d", got.Account, flagText(got), got.Counter),
-			facts: got.facts(),
+			facts: factsOf(got),
 		}, nil
 	}
 }
 
 // check holds what the site was told against what LocalPasskey promises to tell.
-func (d *demo) check(got *receipt, counter uint32) error {
+func (d *demo) check(got *site.Receipt, counter uint32) error {
 	if !got.UP || !got.UV || got.BE || got.BS || got.Counter != counter {
 		return fmt.Errorf("the site was told %s, counter %d; expected UP=1 UV=1 BE=0 BS=0, counter %d", flagText(got), got.Counter, counter)
 	}
 	return nil
 }
 
-func flagText(r *receipt) string {
+func flagText(r *site.Receipt) string {
 	bit := map[bool]int{true: 1}
 	return fmt.Sprintf("UP=%d UV=%d BE=%d BS=%d", bit[r.UP], bit[r.UV], bit[r.BE], bit[r.BS])
 }
 
-func (r *receipt) facts() facts {
+func factsOf(r *site.Receipt) facts {
 	f := facts{"up": r.UP, "uv": r.UV, "be": r.BE, "bs": r.BS, "counter": r.Counter, "aaguid": r.AAGUID}
 	if r.Format != "" {
 		f["fmt"], f["attestation"] = r.Format, r.Attestation

@@ -21,6 +21,8 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/demo/attacker"
+	"github.com/localpasskey/localpasskey/internal/demo/site"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
 )
 
@@ -170,8 +172,8 @@ func TestRunJSON(t *testing.T) {
 // A site that expects another origin must refuse the registration, and the run must
 // say where and why it failed.
 func TestFailureIsTold(t *testing.T) {
-	elsewhere := func(ctx context.Context) (*site, error) {
-		return openSite(ctx, "127.0.0.1:0", "https://elsewhere.example")
+	elsewhere := func(ctx context.Context) (*site.Site, error) {
+		return site.Open(ctx, "127.0.0.1:0", "https://elsewhere.example")
 	}
 	for _, asJSON := range []bool{false, true} {
 		t.Run(fmt.Sprint(asJSON), func(t *testing.T) {
@@ -226,21 +228,11 @@ func TestSuccessfulAttackFails(t *testing.T) {
 	}
 }
 
-func TestRefused(t *testing.T) {
-	t.Parallel()
-	if err := refused("try", tpm2.TPMRCPolicyFail, tpm2.TPMRCPolicyFail); err != nil {
-		t.Errorf("the promised refusal: %v", err)
-	}
-	if err := refused("try", nil, tpm2.TPMRCPolicyFail); err == nil || !strings.Contains(err.Error(), "SUCCEEDED") {
-		t.Errorf("an attack that succeeds: %v", err)
-	}
-	if err := refused("try", tpm2.TPMRCHandle, tpm2.TPMRCPolicyFail); err == nil {
-		t.Error("an attack that fails for another reason counts")
-	}
-}
+// chipOf is a chip with what tests look at.
+type chipOf struct{ attacker.Attacker }
 
 // aChip is a TPM that stays on between runs, with somebody else's index in the range.
-func aChip(t *testing.T) (attacker, []tpm2.TPMHandle) {
+func aChip(t *testing.T) (chipOf, []tpm2.TPMHandle) {
 	t.Helper()
 	chip, err := swtpm.Start(t.Context(), t.TempDir())
 	if err != nil {
@@ -251,10 +243,10 @@ func aChip(t *testing.T) (attacker, []tpm2.TPMHandle) {
 			t.Error(err)
 		}
 	})
-	a := attacker{open: chip.Opener()}
-	err = a.at(t.Context(), func(t transport.TPM) error {
-		_, err := tpm2.NVDefineSpace{AuthHandle: owner(), PublicInfo: tpm2.New2B(tpm2.TPMSNVPublic{
-			NVIndex: firstIndex, NameAlg: tpm2.TPMAlgSHA256, DataSize: 8,
+	a := chipOf{attacker.Attacker{Open: chip.Opener()}}
+	err = a.At(t.Context(), func(t transport.TPM) error {
+		_, err := tpm2.NVDefineSpace{AuthHandle: attacker.Owner(), PublicInfo: tpm2.New2B(tpm2.TPMSNVPublic{
+			NVIndex: attacker.FirstIndex, NameAlg: tpm2.TPMAlgSHA256, DataSize: 8,
 			Attributes: tpm2.TPMANV{OwnerRead: true, OwnerWrite: true},
 		})}.Execute(t)
 		return err
@@ -262,12 +254,12 @@ func aChip(t *testing.T) (attacker, []tpm2.TPMHandle) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return a, []tpm2.TPMHandle{firstIndex}
+	return a, []tpm2.TPMHandle{attacker.FirstIndex}
 }
 
-func (a attacker) list(t *testing.T) (found []tpm2.TPMHandle) {
+func (a chipOf) list(t *testing.T) (found []tpm2.TPMHandle) {
 	t.Helper()
-	if err := a.at(t.Context(), func(t transport.TPM) (err error) { found, err = indices(t); return err }); err != nil {
+	if err := a.At(t.Context(), func(t transport.TPM) (err error) { found, err = attacker.Indices(t); return err }); err != nil {
 		t.Fatal(err)
 	}
 	return found
@@ -284,21 +276,21 @@ func TestChip(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer
-			err := Run(t.Context(), Config{Daemon: realDaemon, Chip: a.open, ChipName: "/dev/x", In: c.in, Out: &out, Err: &errs})
+			err := Run(t.Context(), Config{Daemon: realDaemon, Chip: a.Open, ChipName: "/dev/x", In: c.in, Out: &out, Err: &errs})
 			if err == nil || !strings.Contains(err.Error(), c.want) {
 				t.Errorf("got %v", err)
 			}
 			if !strings.Contains(errs.String(), "NV index") || !strings.Contains(errs.String(), "0x81000001") {
 				t.Errorf("what would be written is not listed: %s", errs.String())
 			}
-			if lacks, err := (&demo{Config: Config{Chip: a.open}}).lacksSRK(t.Context()); err != nil || !lacks {
+			if lacks, err := (&demo{Config: Config{Chip: a.Open}}).lacksSRK(t.Context()); err != nil || !lacks {
 				t.Errorf("the storage key is there (%v)", err)
 			}
 		})
 	}
 	for _, left := range []string{"the storage key at 0x81000001", "nothing"} {
 		var out bytes.Buffer
-		c := Config{Daemon: realDaemon, Chip: a.open, ChipName: "/dev/x", In: strings.NewReader("y\n"), Out: &out, Err: io.Discard}
+		c := Config{Daemon: realDaemon, Chip: a.Open, ChipName: "/dev/x", In: strings.NewReader("y\n"), Out: &out, Err: io.Discard}
 		if err := Run(t.Context(), c); err != nil {
 			t.Fatal(err, out.String())
 		}
@@ -316,7 +308,7 @@ func TestChipInterrupted(t *testing.T) {
 	a, before := aChip(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	out := &trigger{at: []byte("✓ register"), then: cancel}
-	err := Run(ctx, Config{Daemon: realDaemon, Chip: a.open, ChipName: "/dev/x", In: strings.NewReader("y\n"), Out: out, Err: io.Discard})
+	err := Run(ctx, Config{Daemon: realDaemon, Chip: a.Open, ChipName: "/dev/x", In: strings.NewReader("y\n"), Out: out, Err: io.Discard})
 	if !errors.Is(err, ErrFailed) {
 		t.Errorf("got %v:\n%s", err, out)
 	}

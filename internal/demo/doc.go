@@ -1,9 +1,9 @@
 // Package demo shows the whole job in one run: register a passkey, sign in with
 // it, and try to take it away.
 //
-//	site (go-webauthn, HTTP) ◄── browser ──► daemon's socket ──► TPM
-//	                             (client data,     ▲               ▲
-//	                              PIN, JSON)    person          attacker
+//	site ◄──HTTP── browser ──► daemon's socket ──► TPM
+//	               (client data,     ▲             ▲
+//	                PIN, JSON)    person        attacker
 //
 // The site, the daemon, the socket, the store and the commands to the TPM are the
 // real ones. Scripted are the person, who says yes to whatever is asked, and the

@@ -13,6 +13,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/demo/attacker"
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
 )
@@ -24,16 +25,16 @@ type Daemon func(ctx context.Context, d DaemonConfig) error
 // DaemonConfig is what a daemon of the demonstration is made of.
 type DaemonConfig struct {
 	Store, Socket string // absolute file names
-	OpenTPM       Opener
+	OpenTPM       attacker.Opener
 	User          authenticator.User
 	Listening     func()
 }
 
 // machine is a TPM with a daemon in front of it and a client at the daemon's socket.
 type machine struct {
-	attacker // of this machine's TPM
+	attacker.Attacker // of this machine's TPM
 
-	tap    *wiretap
+	tap    *attacker.Wiretap
 	chip   *swtpm.TPM // nil for a chip, which cannot be switched off from here
 	dir    string
 	person person
@@ -48,7 +49,7 @@ type machine struct {
 
 // boot starts a machine whose files are in dir; with chip nil it has a software TPM
 // of its own.
-func boot(ctx context.Context, dir string, daemon Daemon, chip Opener) (*machine, error) {
+func boot(ctx context.Context, dir string, daemon Daemon, chip attacker.Opener) (*machine, error) {
 	m := &machine{dir: dir, ended: make(chan error, 1)}
 	if chip == nil {
 		state := filepath.Join(dir, "tpm")
@@ -61,14 +62,14 @@ func boot(ctx context.Context, dir string, daemon Daemon, chip Opener) (*machine
 		}
 		chip = m.chip.Opener()
 	}
-	m.attacker = attacker{open: chip}
-	m.tap = &wiretap{open: chip}
-	err := m.at(ctx, func(t transport.TPM) (err error) { m.before, err = indices(t); return err })
+	m.Attacker = attacker.Attacker{Open: chip}
+	m.tap = &attacker.Wiretap{Tapped: chip}
+	err := m.At(ctx, func(t transport.TPM) (err error) { m.before, err = attacker.Indices(t); return err })
 	if err == nil {
 		err = m.serve(ctx, daemon)
 	}
 	if err != nil {
-		return nil, errors.Join(err, m.shutDown())
+		return nil, errors.Join(err, m.shutDown(ctx))
 	}
 	return m, nil
 }
@@ -107,7 +108,7 @@ func (m *machine) setUp(ctx context.Context) error {
 		return fmt.Errorf("set-up: %w", err)
 	}
 	var now []tpm2.TPMHandle
-	if err := m.at(ctx, func(t transport.TPM) (err error) { now, err = indices(t); return err }); err != nil {
+	if err := m.At(ctx, func(t transport.TPM) (err error) { now, err = attacker.Indices(t); return err }); err != nil {
 		return err
 	}
 	made := slices.DeleteFunc(now, func(h tpm2.TPMHandle) bool { return slices.Contains(m.before, h) })
@@ -130,8 +131,9 @@ func (m *machine) powerCycle(ctx context.Context) error {
 	return err
 }
 
-// shutDown ends everything that boot has started. A chip gets rid of the PIN index.
-func (m *machine) shutDown() error {
+// shutDown ends everything that boot has started, whether ctx has ended or not. A
+// chip gets rid of the PIN index.
+func (m *machine) shutDown(ctx context.Context) error {
 	var errs []error
 	if m.conn != nil {
 		errs = append(errs, m.conn.Close())
@@ -144,8 +146,8 @@ func (m *machine) shutDown() error {
 		return errors.Join(append(errs, m.chip.Close())...)
 	}
 	if m.index != 0 {
-		errs = append(errs, m.at(context.Background(), func(t transport.TPM) error {
-			_, err := undefine(t, m.index)
+		errs = append(errs, m.At(context.WithoutCancel(ctx), func(t transport.TPM) error {
+			_, err := attacker.Undefine(t, m.index)
 			return err
 		}))
 	}

@@ -1,4 +1,4 @@
-package demo
+package site
 
 import (
 	"context"
@@ -20,13 +20,15 @@ import (
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
-// siteHost is the site's name: browsers count it as a secure context without TLS,
+// Host is the site's name: browsers count it as a secure context without TLS,
 // and as a relying party of its own.
-const siteHost = "localhost"
+const Host = "localhost"
 
-// Bounds of a request to the site.
+// MaxBodyBytes bounds what the site takes and sends.
+const MaxBodyBytes = 64 << 10
+
+// Bounds of time.
 const (
-	maxBodyBytes  = 64 << 10
 	headerTimeout = 5 * time.Second
 	farewell      = 2 * time.Second
 )
@@ -36,10 +38,12 @@ const (
 //go:embed page
 var page embed.FS
 
-// site is a relying party with one account, on loopback. It believes nothing but
+// Site is a relying party with one account, on loopback. It believes nothing but
 // what go-webauthn has verified.
-type site struct {
-	origin  string
+type Site struct {
+	// Origin is the site's own, "http://localhost:PORT".
+	Origin string
+
 	account string
 	party   *relyingparty.WebAuthn
 	server  *http.Server
@@ -50,8 +54,8 @@ type site struct {
 	pending     *relyingparty.SessionData // of the ceremony that was begun last
 }
 
-// receipt is what the site has learnt from a ceremony that it accepts.
-type receipt struct {
+// Receipt is what the site has learnt from a ceremony that it accepts.
+type Receipt struct {
 	Account     string `json:"account"`
 	UP          bool   `json:"up"`
 	UV          bool   `json:"uv"`
@@ -63,9 +67,9 @@ type receipt struct {
 	Attestation string `json:"attestation,omitempty"`
 }
 
-// openSite starts a site on a loopback address, "127.0.0.1:0" for any port. With
+// Open starts a site on a loopback address, "127.0.0.1:0" for any port. With
 // expect set it takes that origin for its own and refuses every other.
-func openSite(ctx context.Context, address, expect string) (*site, error) {
+func Open(ctx context.Context, address, expect string) (*Site, error) {
 	var listen net.ListenConfig
 	listener, err := listen.Listen(ctx, "tcp", address)
 	if err != nil {
@@ -75,15 +79,15 @@ func openSite(ctx context.Context, address, expect string) (*site, error) {
 	if !ok || !local.IP.IsLoopback() {
 		return nil, errors.Join(fmt.Errorf("%s is not this machine alone: use 127.0.0.1:PORT", address), listener.Close())
 	}
-	s := &site{origin: fmt.Sprintf("http://%s:%d", siteHost, local.Port), account: "alice", handle: make([]byte, 32)}
+	s := &Site{Origin: fmt.Sprintf("http://%s:%d", Host, local.Port), account: "alice", handle: make([]byte, 32)}
 	if _, err := rand.Read(s.handle); err != nil {
 		return nil, errors.Join(err, listener.Close())
 	}
 	if expect == "" {
-		expect = s.origin
+		expect = s.Origin
 	}
 	s.party, err = relyingparty.New(&relyingparty.Config{
-		RPID:                  siteHost,
+		RPID:                  Host,
 		RPDisplayName:         "LocalPasskey demo",
 		RPOrigins:             []string{expect},
 		AttestationPreference: protocol.PreferDirectAttestation,
@@ -101,12 +105,13 @@ func openSite(ctx context.Context, address, expect string) (*site, error) {
 		return nil, errors.Join(err, listener.Close())
 	}
 	s.server = &http.Server{Handler: handler, ReadHeaderTimeout: headerTimeout}
-	go func() { _ = s.server.Serve(listener) }() // ends when close shuts the server down
+	go func() { _ = s.server.Serve(listener) }() // ends when Close shuts the server down
 	return s, nil
 }
 
-func (s *site) close() error {
-	ctx, cancel := context.WithTimeout(context.Background(), farewell)
+// Close ends the site, whether ctx has ended or not.
+func (s *Site) Close(ctx context.Context) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer cancel()
 	if err := s.server.Shutdown(ctx); err != nil {
 		return s.server.Close()
@@ -114,7 +119,7 @@ func (s *site) close() error {
 	return nil
 }
 
-func (s *site) routes() (http.Handler, error) {
+func (s *Site) routes() (http.Handler, error) {
 	files, err := fs.Sub(page, "page")
 	if err != nil {
 		return nil, err
@@ -129,10 +134,10 @@ func (s *site) routes() (http.Handler, error) {
 }
 
 // guard lets no other name in (DNS rebinding) and no script but the page's own run.
-func (s *site) guard(next http.Handler) http.Handler {
+func (s *Site) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if "http://"+r.Host != s.origin {
-			http.Error(w, "this site is "+s.origin, http.StatusMisdirectedRequest)
+		if "http://"+r.Host != s.Origin {
+			http.Error(w, "this site is "+s.Origin, http.StatusMisdirectedRequest)
 			return
 		}
 		h := w.Header()
@@ -141,7 +146,7 @@ func (s *site) guard(next http.Handler) http.Handler {
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Referrer-Policy", "no-referrer")
 		h.Set("Cache-Control", "no-store")
-		r.Body = http.MaxBytesReader(w, r.Body, maxBodyBytes)
+		r.Body = http.MaxBytesReader(w, r.Body, MaxBodyBytes)
 		next.ServeHTTP(w, r)
 	})
 }
@@ -153,15 +158,15 @@ func answer[T any](do func(*http.Request) (T, error)) http.HandlerFunc {
 		result, err := do(r)
 		var body any = result
 		if err != nil {
-			body = refusal{Error: reason(err)}
+			body = Refusal{Error: reason(err)}
 			w.WriteHeader(http.StatusBadRequest)
 		}
 		_ = json.NewEncoder(w).Encode(body) // whoever asked has gone away
 	}
 }
 
-// refusal is the site's no.
-type refusal struct {
+// Refusal is the site's no.
+type Refusal struct {
 	Error string `json:"error"`
 }
 
@@ -173,19 +178,19 @@ func reason(err error) string {
 	return err.Error()
 }
 
-func (s *site) beginRegistration(*http.Request) (*protocol.CredentialCreation, error) {
+func (s *Site) beginRegistration(*http.Request) (*protocol.CredentialCreation, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var exclude []protocol.CredentialDescriptor
 	for _, c := range s.credentials {
 		exclude = append(exclude, c.Descriptor())
 	}
-	options, session, err := s.party.BeginRegistration(s, relyingparty.WithExclusions(exclude))
+	options, session, err := s.party.BeginRegistration(user{s}, relyingparty.WithExclusions(exclude))
 	s.pending = session
 	return options, err
 }
 
-func (s *site) finishRegistration(r *http.Request) (*receipt, error) {
+func (s *Site) finishRegistration(r *http.Request) (*Receipt, error) {
 	parsed, err := protocol.ParseCredentialCreationResponse(r)
 	if err != nil {
 		return nil, err
@@ -196,7 +201,7 @@ func (s *site) finishRegistration(r *http.Request) (*receipt, error) {
 	if err != nil {
 		return nil, err
 	}
-	credential, err := s.party.CreateCredential(s, *session, parsed)
+	credential, err := s.party.CreateCredential(user{s}, *session, parsed)
 	if err != nil {
 		return nil, err
 	}
@@ -208,7 +213,7 @@ func (s *site) finishRegistration(r *http.Request) (*receipt, error) {
 
 // beginSignIn names the account's passkeys, or with ?discoverable=1 lets whoever
 // has one come.
-func (s *site) beginSignIn(r *http.Request) (*protocol.CredentialAssertion, error) {
+func (s *Site) beginSignIn(r *http.Request) (*protocol.CredentialAssertion, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var options *protocol.CredentialAssertion
@@ -216,12 +221,12 @@ func (s *site) beginSignIn(r *http.Request) (*protocol.CredentialAssertion, erro
 	if r.URL.Query().Has("discoverable") {
 		options, s.pending, err = s.party.BeginDiscoverableLogin(relyingparty.WithUserVerification(protocol.VerificationRequired))
 	} else {
-		options, s.pending, err = s.party.BeginLogin(s)
+		options, s.pending, err = s.party.BeginLogin(user{s})
 	}
 	return options, err
 }
 
-func (s *site) finishSignIn(r *http.Request) (*receipt, error) {
+func (s *Site) finishSignIn(r *http.Request) (*Receipt, error) {
 	parsed, err := protocol.ParseCredentialRequestResponse(r)
 	if err != nil {
 		return nil, err
@@ -236,7 +241,7 @@ func (s *site) finishSignIn(r *http.Request) (*receipt, error) {
 	if len(session.UserID) == 0 {
 		_, credential, err = s.party.ValidatePasskeyLogin(s.find, *session, parsed)
 	} else {
-		credential, err = s.party.ValidateLogin(s, *session, parsed)
+		credential, err = s.party.ValidateLogin(user{s}, *session, parsed)
 	}
 	if err != nil {
 		return nil, err
@@ -253,7 +258,7 @@ func (s *site) finishSignIn(r *http.Request) (*receipt, error) {
 }
 
 // take gives the ceremony that was begun; it can be finished once.
-func (s *site) take() (*relyingparty.SessionData, error) {
+func (s *Site) take() (*relyingparty.SessionData, error) {
 	session := s.pending
 	s.pending = nil
 	if session == nil {
@@ -263,15 +268,15 @@ func (s *site) take() (*relyingparty.SessionData, error) {
 }
 
 // find is who a user handle belongs to.
-func (s *site) find(_, userHandle []byte) (relyingparty.User, error) {
+func (s *Site) find(_, userHandle []byte) (relyingparty.User, error) {
 	if !slices.Equal(userHandle, s.handle) {
 		return nil, errors.New("nobody here has this user handle")
 	}
-	return s, nil
+	return user{s}, nil
 }
 
-func (s *site) receipt(flags protocol.AuthenticatorFlags, c *relyingparty.Credential) *receipt {
-	got := &receipt{
+func (s *Site) receipt(flags protocol.AuthenticatorFlags, c *relyingparty.Credential) *Receipt {
+	got := &Receipt{
 		Account: s.account, Counter: c.Authenticator.SignCount,
 		UP: flags.HasUserPresent(), UV: flags.HasUserVerified(),
 		BE: flags.HasBackupEligible(), BS: flags.HasBackupState(),
@@ -282,14 +287,17 @@ func (s *site) receipt(flags protocol.AuthenticatorFlags, c *relyingparty.Creden
 	return got
 }
 
-// WebAuthnID is the account's user handle.
-func (s *site) WebAuthnID() []byte { return s.handle }
+// user is the account as go-webauthn sees it. Whoever hands it over holds mu.
+type user struct{ *Site }
+
+// WebAuthnID is the user handle.
+func (u user) WebAuthnID() []byte { return u.handle }
 
 // WebAuthnName is the account's name.
-func (s *site) WebAuthnName() string { return s.account }
+func (u user) WebAuthnName() string { return u.account }
 
 // WebAuthnDisplayName is the account's name.
-func (s *site) WebAuthnDisplayName() string { return s.account }
+func (u user) WebAuthnDisplayName() string { return u.account }
 
-// WebAuthnCredentials are the account's passkeys. The caller holds mu.
-func (s *site) WebAuthnCredentials() []relyingparty.Credential { return s.credentials }
+// WebAuthnCredentials are the account's passkeys.
+func (u user) WebAuthnCredentials() []relyingparty.Credential { return u.credentials }

@@ -1,24 +1,22 @@
-package demo
+package site
 
 import (
 	"bytes"
-	"encoding/json"
+	"context"
 	"io"
 	"net/http"
 	"strings"
 	"testing"
-
-	"github.com/google/go-tpm/tpm2"
 )
 
-func newTestSite(t *testing.T) *site {
+func newTestSite(t *testing.T) *Site {
 	t.Helper()
-	s, err := openSite(t.Context(), "127.0.0.1:0", "")
+	s, err := Open(t.Context(), "127.0.0.1:0", "")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := s.close(); err != nil {
+		if err := s.Close(context.Background()); err != nil {
 			t.Error(err)
 		}
 	})
@@ -28,9 +26,9 @@ func newTestSite(t *testing.T) *site {
 func TestSiteIsForThisMachine(t *testing.T) {
 	t.Parallel()
 	for _, address := range []string{"0.0.0.0:0", ":0", "[::]:0"} {
-		if s, err := openSite(t.Context(), address, ""); err == nil {
+		if s, err := Open(t.Context(), address, ""); err == nil {
 			t.Errorf("%s: open to the network", address)
-			_ = s.close()
+			_ = s.Close(t.Context())
 		}
 	}
 }
@@ -46,17 +44,17 @@ func TestSiteGuards(t *testing.T) {
 		"its script":          {method: "GET", path: "/page.js", want: http.StatusOK},
 		"its style":           {method: "GET", path: "/style.css", want: http.StatusOK},
 		"nothing else":        {method: "GET", path: "/site.go", want: http.StatusNotFound},
-		"begin":               {method: "POST", path: "/register/begin", origin: s.origin, want: http.StatusOK},
+		"begin":               {method: "POST", path: "/register/begin", origin: s.Origin, want: http.StatusOK},
 		"begin by GET":        {method: "GET", path: "/register/begin", want: http.StatusNotFound},
 		"another name for us": {method: "GET", path: "/", host: "rebound.example", want: http.StatusMisdirectedRequest},
 		"another site":        {method: "POST", path: "/register/begin", origin: "https://evil.example", want: http.StatusForbidden},
 		"finish, not begun":   {method: "POST", path: "/signin/finish", body: `{"id":"AA"}`, want: http.StatusBadRequest},
 		"not JSON":            {method: "POST", path: "/register/finish", body: `<xml/>`, want: http.StatusBadRequest},
-		"too long":            {method: "POST", path: "/register/finish", body: `"` + strings.Repeat("x", maxBodyBytes) + `"`, want: http.StatusBadRequest},
+		"too long":            {method: "POST", path: "/register/finish", body: `"` + strings.Repeat("x", MaxBodyBytes) + `"`, want: http.StatusBadRequest},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			request, err := http.NewRequestWithContext(t.Context(), c.method, s.origin+c.path, strings.NewReader(c.body))
+			request, err := http.NewRequestWithContext(t.Context(), c.method, s.Origin+c.path, strings.NewReader(c.body))
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -102,12 +100,11 @@ func TestPageHasNothingInline(t *testing.T) {
 func TestCeremonyEndsOnce(t *testing.T) {
 	t.Parallel()
 	s := newTestSite(t)
-	b := &browser{site: s}
-	var options creationJSON
-	if err := b.post(t.Context(), "/register/begin", nil, &options); err != nil {
+	options, err := s.beginRegistration(nil)
+	if err != nil {
 		t.Fatal(err)
 	}
-	if len(options.PublicKey.Challenge) < 16 || options.PublicKey.RP.ID != siteHost || !bytes.Equal(options.PublicKey.User.ID, s.handle) {
+	if len(options.Response.Challenge) < 16 || options.Response.RelyingParty.ID != Host {
 		t.Errorf("%+v", options)
 	}
 	if _, err := s.take(); err != nil {
@@ -118,42 +115,13 @@ func TestCeremonyEndsOnce(t *testing.T) {
 	}
 }
 
-func TestBase64URL(t *testing.T) {
+func TestUserHandle(t *testing.T) {
 	t.Parallel()
-	encoded, err := json.Marshal(base64url{0xFB, 0xFF, 0x00})
-	if err != nil || string(encoded) != `"-_8A"` {
-		t.Errorf("%s, %v", encoded, err)
+	s := newTestSite(t)
+	if found, err := s.find(nil, s.handle); err != nil || found.WebAuthnName() != "alice" {
+		t.Errorf("%v, %v", found, err)
 	}
-	for text, ok := range map[string]bool{`"-_8A"`: true, `"-_8"`: true, `"+/8A"`: false, `"-_8A="`: false, `"a"`: false} {
-		var b base64url
-		if err := json.Unmarshal([]byte(text), &b); (err == nil) != ok {
-			t.Errorf("%s: %v", text, err)
-		}
+	if _, err := s.find(nil, []byte("somebody else")); err == nil {
+		t.Error("somebody else was taken for alice")
 	}
-}
-
-func FuzzLoads(f *testing.F) {
-	real, err := tpm2.MarshalCommand(tpm2.Load{
-		ParentHandle: tpm2.AuthHandle{Handle: srkHandle, Auth: tpm2.PasswordAuth(nil)},
-		InPrivate:    tpm2.TPM2BPrivate{Buffer: []byte("private")},
-		InPublic:     tpm2.BytesAs2B[tpm2.TPMTPublic]([]byte("public")),
-	})
-	if err == nil {
-		f.Add(real)
-	}
-	command := []byte{
-		0x80, 0x02, 0, 0, 0, 0, 0, 0, 1, 0x57, 0x81, 0, 0, 1, 0, 0, 0, 9, 0x40, 0, 0, 9, 0, 0, 0, 0, 0,
-		0, 3, 'a', 'b', 'c', 0, 2, 'd', 'e',
-	}
-	f.Add(command)
-	f.Add(command[:len(command)-1])
-	if key, ok := loads(command); !ok || string(key.private) != "abc" || string(key.public) != "de" {
-		f.Fatalf("%q %v", key, ok)
-	}
-	f.Fuzz(func(t *testing.T, b []byte) {
-		key, ok := loads(b)
-		if ok && 10+4+4+2+len(key.private)+2+len(key.public) > len(b) {
-			t.Errorf("%d bytes out of %d", len(key.private)+len(key.public), len(b))
-		}
-	})
 }

@@ -1,4 +1,4 @@
-package demo
+package attacker
 
 import (
 	"context"
@@ -12,30 +12,30 @@ import (
 // Opener opens a connection to a TPM.
 type Opener = func(context.Context) (transport.TPMCloser, error)
 
-// wiretap passes everything on and keeps the last key that was loaded: what root
+// Wiretap passes everything on and keeps the last key that was loaded: what root
 // sees of the daemon's commands to the TPM.
-type wiretap struct {
-	open Opener
+type Wiretap struct {
+	Tapped Opener
 
 	mu   sync.Mutex
-	last wrappedKey
+	last WrappedKey
 }
 
-// wrappedKey is a key as it travels to the TPM: private is encrypted by the parent,
+// WrappedKey is a key as it travels to the TPM: private is encrypted by the parent,
 // public is a TPMT_PUBLIC.
-type wrappedKey struct{ private, public []byte }
+type WrappedKey struct{ private, public []byte }
 
-// Open is an Opener.
-func (w *wiretap) Open(ctx context.Context) (transport.TPMCloser, error) {
-	conn, err := w.open(ctx)
+// Open opens a connection that is listened to: an Opener.
+func (w *Wiretap) Open(ctx context.Context) (transport.TPMCloser, error) {
+	conn, err := w.Tapped(ctx)
 	if err != nil {
 		return nil, err
 	}
 	return tapped{TPMCloser: conn, tap: w}, nil
 }
 
-// key is the last key that was loaded.
-func (w *wiretap) key() wrappedKey {
+// Key is the last key that was loaded.
+func (w *Wiretap) Key() WrappedKey {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.last
@@ -43,7 +43,7 @@ func (w *wiretap) key() wrappedKey {
 
 type tapped struct {
 	transport.TPMCloser
-	tap *wiretap
+	tap *Wiretap
 }
 
 // Send sends a command.
@@ -58,22 +58,22 @@ func (t tapped) Send(command []byte) ([]byte, error) {
 
 // loads reads the key out of a TPM2_Load (Part 3 §12.2): header 10 bytes, parent 4,
 // authorizations behind their 32-bit size, TPM2B_PRIVATE, TPM2B_PUBLIC.
-func loads(command []byte) (wrappedKey, bool) {
+func loads(command []byte) (WrappedKey, bool) {
 	const header, parent = 10, 4
 	if len(command) < header+parent+4 || tpm2.TPMCC(binary.BigEndian.Uint32(command[6:])) != tpm2.TPMCCLoad {
-		return wrappedKey{}, false
+		return WrappedKey{}, false
 	}
 	rest := command[header+parent:]
 	size := uint64(binary.BigEndian.Uint32(rest))
 	if uint64(len(rest)) < 4+size {
-		return wrappedKey{}, false
+		return WrappedKey{}, false
 	}
 	private, rest, ok := sized(rest[4+size:])
 	if !ok {
-		return wrappedKey{}, false
+		return WrappedKey{}, false
 	}
 	public, rest, ok := sized(rest)
-	return wrappedKey{private: private, public: public}, ok && len(rest) == 0
+	return WrappedKey{private: private, public: public}, ok && len(rest) == 0
 }
 
 // sized splits one TPM2B off, in memory of its own.

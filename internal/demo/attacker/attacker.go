@@ -1,4 +1,4 @@
-package demo
+package attacker
 
 import (
 	"context"
@@ -13,63 +13,65 @@ import (
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
-// Where things are in a TPM. srkHandle is the TCG's place for the storage key; the
+// Where things are in a TPM. SRK is the TCG's place for the storage key; the
 // range is the one LocalPasskey takes its PIN indices from.
 const (
-	srkHandle  tpm2.TPMHandle = 0x81000001
-	firstIndex tpm2.TPMHandle = 0x01810000
-	lastIndex  tpm2.TPMHandle = 0x0181FFFF
+	SRK        tpm2.TPMHandle = 0x81000001
+	FirstIndex tpm2.TPMHandle = 0x01810000
+	LastIndex  tpm2.TPMHandle = 0x0181FFFF
 )
 
 // nonceBytes is the attacker's nonce; 16 is the least that is recommended.
 const nonceBytes = 16
 
-// attacker is somebody who may open the TPM, as root may: he owns the owner
+// Attacker is somebody who may open the TPM, as root may: he owns the owner
 // hierarchy and everything but the PIN.
-type attacker struct{ open Opener }
+type Attacker struct{ Open Opener }
 
-// at runs do on a connection of its own, which frees whatever do leaves.
-func (a attacker) at(ctx context.Context, do func(transport.TPM) error) error {
-	conn, err := a.open(ctx)
+// At runs do on a connection of its own, which frees whatever do leaves.
+func (a Attacker) At(ctx context.Context, do func(transport.TPM) error) error {
+	conn, err := a.Open(ctx)
 	if err != nil {
 		return err
 	}
 	return errors.Join(do(conn), conn.Close())
 }
 
-// refused makes sure that err is the TPM's no, with that code. An attack that fails
+// Refused makes sure that err is the TPM's no, with that code. An attack that fails
 // in another way has shown nothing, and one that does not fail is a broken promise.
-func refused(attempt string, err error, want tpm2.TPMRC) error {
+func Refused(attempt string, err error, want tpm2.TPMRC) error {
 	switch {
 	case err == nil:
 		return fmt.Errorf("%s: the attack SUCCEEDED", attempt)
 	case !errors.Is(err, want):
-		return fmt.Errorf("%s: the TPM refused with something else than %s: %w", attempt, code(want), err)
+		return fmt.Errorf("%s: the TPM refused with something else than %s: %w", attempt, Code(want), err)
 	default:
 		return nil
 	}
 }
 
-// code is the specification's name of a response code.
-func code(rc tpm2.TPMRC) string {
+// Code is the specification's name of a response code.
+func Code(rc tpm2.TPMRC) string {
 	name, _, _ := strings.Cut(rc.Error(), " ")
 	return strings.TrimSuffix(name, ":")
 }
 
-func owner() tpm2.AuthHandle {
+// Owner is the owner hierarchy as what authorizes: its password is empty on nearly
+// every machine.
+func Owner() tpm2.AuthHandle {
 	return tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)}
 }
 
-// load loads a key below the machine's storage key.
-func load(t transport.TPM, key wrappedKey) (*tpm2.NamedHandle, error) {
-	parent, err := tpm2.ReadPublic{ObjectHandle: srkHandle}.Execute(t)
+// Load loads a key below the machine's storage key.
+func Load(t transport.TPM, key WrappedKey) (*tpm2.NamedHandle, error) {
+	parent, err := tpm2.ReadPublic{ObjectHandle: SRK}.Execute(t)
 	if err != nil {
 		return nil, fmt.Errorf("reading the storage key: %w", err)
 	}
-	return loadBelow(t, key, srkHandle, parent.Name)
+	return loadBelow(t, key, SRK, parent.Name)
 }
 
-func loadBelow(t transport.TPM, key wrappedKey, parent tpm2.TPMHandle, name tpm2.TPM2BName) (*tpm2.NamedHandle, error) {
+func loadBelow(t transport.TPM, key WrappedKey, parent tpm2.TPMHandle, name tpm2.TPM2BName) (*tpm2.NamedHandle, error) {
 	loaded, err := tpm2.Load{
 		ParentHandle: tpm2.AuthHandle{Handle: parent, Name: name, Auth: tpm2.PasswordAuth(nil)},
 		InPrivate:    tpm2.TPM2BPrivate{Buffer: key.private},
@@ -81,10 +83,10 @@ func loadBelow(t transport.TPM, key wrappedKey, parent tpm2.TPMHandle, name tpm2
 	return &tpm2.NamedHandle{Handle: loaded.ObjectHandle, Name: loaded.Name}, nil
 }
 
-// loadElsewhere loads a key below a storage key made afresh, on a TPM that is not
+// LoadElsewhere loads a key below a storage key made afresh, on a TPM that is not
 // the key's own.
-func loadElsewhere(t transport.TPM, key wrappedKey) error {
-	primary, err := tpm2.CreatePrimary{PrimaryHandle: owner(), InPublic: tpm2.New2B(tpm2.ECCSRKTemplate)}.Execute(t)
+func LoadElsewhere(t transport.TPM, key WrappedKey) error {
+	primary, err := tpm2.CreatePrimary{PrimaryHandle: Owner(), InPublic: tpm2.New2B(tpm2.ECCSRKTemplate)}.Execute(t)
 	if err != nil {
 		return fmt.Errorf("making a storage key: %w", err)
 	}
@@ -92,8 +94,8 @@ func loadElsewhere(t transport.TPM, key wrappedKey) error {
 	return err
 }
 
-// sign tries to sign with a loaded key.
-func sign(t transport.TPM, key *tpm2.NamedHandle, by tpm2.Session) error {
+// Sign tries to sign with a loaded key.
+func Sign(t transport.TPM, key *tpm2.NamedHandle, by tpm2.Session) error {
 	_, err := tpm2.Sign{
 		KeyHandle:  tpm2.AuthHandle{Handle: key.Handle, Name: key.Name, Auth: by},
 		Digest:     tpm2.TPM2BDigest{Buffer: make([]byte, 32)},
@@ -102,16 +104,16 @@ func sign(t transport.TPM, key *tpm2.NamedHandle, by tpm2.Session) error {
 	return err
 }
 
-// policy is a policy session in which satisfy has run.
-func policy(satisfy tpm2.PolicyCallback) tpm2.Session {
+// Policy is a policy session in which satisfy has run.
+func Policy(satisfy tpm2.PolicyCallback) tpm2.Session {
 	return tpm2.Policy(tpm2.TPMAlgSHA256, nonceBytes, satisfy)
 }
 
-// unsatisfied satisfies nothing.
-func unsatisfied(transport.TPM, tpm2.TPMISHPolicy, tpm2.TPM2BNonce) error { return nil }
+// Unsatisfied is for a Policy in which nothing has run.
+func Unsatisfied(transport.TPM, tpm2.TPMISHPolicy, tpm2.TPM2BNonce) error { return nil }
 
-// showing shows an index's authorization to the policy, for one relying party.
-func showing(index *tpm2.NamedHandle, auth []byte, rpID string) tpm2.PolicyCallback {
+// Showing shows an index's authorization to the policy, for one relying party.
+func Showing(index *tpm2.NamedHandle, auth []byte, rpID string) tpm2.PolicyCallback {
 	ref := webauthn.RPIDHash(rpID)
 	return func(t transport.TPM, session tpm2.TPMISHPolicy, _ tpm2.TPM2BNonce) error {
 		_, err := tpm2.PolicySecret{
@@ -123,11 +125,11 @@ func showing(index *tpm2.NamedHandle, auth []byte, rpID string) tpm2.PolicyCallb
 	}
 }
 
-// indices lists the NV indices in LocalPasskey's range.
-func indices(t transport.TPM) ([]tpm2.TPMHandle, error) {
+// Indices lists the NV indices in LocalPasskey's range.
+func Indices(t transport.TPM) ([]tpm2.TPMHandle, error) {
 	const all = 256
 	rsp, err := tpm2.GetCapability{
-		Capability: tpm2.TPMCapHandles, Property: uint32(firstIndex), PropertyCount: all,
+		Capability: tpm2.TPMCapHandles, Property: uint32(FirstIndex), PropertyCount: all,
 	}.Execute(t)
 	if err != nil {
 		return nil, fmt.Errorf("listing NV indices: %w", err)
@@ -136,11 +138,11 @@ func indices(t transport.TPM) ([]tpm2.TPMHandle, error) {
 	if err != nil {
 		return nil, fmt.Errorf("listing NV indices: %w", err)
 	}
-	return slices.DeleteFunc(list.Handle, func(h tpm2.TPMHandle) bool { return h < firstIndex || h > lastIndex }), nil
+	return slices.DeleteFunc(list.Handle, func(h tpm2.TPMHandle) bool { return h < FirstIndex || h > LastIndex }), nil
 }
 
-// undefine removes an index, as the owner may, and gives what it was.
-func undefine(t transport.TPM, index tpm2.TPMHandle) (*tpm2.TPMSNVPublic, error) {
+// Undefine removes an index, as the owner may, and gives what it was.
+func Undefine(t transport.TPM, index tpm2.TPMHandle) (*tpm2.TPMSNVPublic, error) {
 	was, err := tpm2.NVReadPublic{NVIndex: index}.Execute(t)
 	if err != nil {
 		return nil, fmt.Errorf("reading the index: %w", err)
@@ -150,7 +152,7 @@ func undefine(t transport.TPM, index tpm2.TPMHandle) (*tpm2.TPMSNVPublic, error)
 		return nil, fmt.Errorf("reading the index: %w", err)
 	}
 	_, err = tpm2.NVUndefineSpace{
-		AuthHandle: owner(), NVIndex: tpm2.NamedHandle{Handle: index, Name: was.NVName},
+		AuthHandle: Owner(), NVIndex: tpm2.NamedHandle{Handle: index, Name: was.NVName},
 	}.Execute(t)
 	if err != nil {
 		return nil, fmt.Errorf("removing the index: %w", err)
@@ -158,16 +160,16 @@ func undefine(t transport.TPM, index tpm2.TPMHandle) (*tpm2.TPMSNVPublic, error)
 	return public, nil
 }
 
-// redefine puts the same index back with a PIN of the attacker's own. The TPM does
+// Redefine puts the same index back with a PIN of the attacker's own. The TPM does
 // not let him claim that it was written already.
-func redefine(t transport.TPM, index tpm2.TPMHandle, pin []byte) (*tpm2.NamedHandle, error) {
-	public, err := undefine(t, index)
+func Redefine(t transport.TPM, index tpm2.TPMHandle, pin []byte) (*tpm2.NamedHandle, error) {
+	public, err := Undefine(t, index)
 	if err != nil {
 		return nil, err
 	}
 	public.Attributes.Written = false
 	_, err = tpm2.NVDefineSpace{
-		AuthHandle: owner(), Auth: tpm2.TPM2BAuth{Buffer: pin}, PublicInfo: tpm2.New2B(*public),
+		AuthHandle: Owner(), Auth: tpm2.TPM2BAuth{Buffer: pin}, PublicInfo: tpm2.New2B(*public),
 	}.Execute(t)
 	if err != nil {
 		return nil, fmt.Errorf("defining the index anew: %w", err)
@@ -179,8 +181,8 @@ func redefine(t transport.TPM, index tpm2.TPMHandle, pin []byte) (*tpm2.NamedHan
 	return &tpm2.NamedHandle{Handle: index, Name: now.NVName}, nil
 }
 
-// write tries to set an index's count to 0 and its limit to 8.
-func write(t transport.TPM, index *tpm2.NamedHandle, by tpm2.AuthHandle) error {
+// Write tries to set an index's count to 0 and its limit to 8.
+func Write(t transport.TPM, index *tpm2.NamedHandle, by tpm2.AuthHandle) error {
 	_, err := tpm2.NVWrite{
 		AuthHandle: by, NVIndex: *index,
 		Data: tpm2.TPM2BMaxNVBuffer{Buffer: []byte{0, 0, 0, 0, 0, 0, 0, 8}},
@@ -188,8 +190,8 @@ func write(t transport.TPM, index *tpm2.NamedHandle, by tpm2.AuthHandle) error {
 	return err
 }
 
-// lockouts is the TPM's own count of failures, which locks every user of the chip.
-func lockouts(t transport.TPM) (uint32, error) {
+// Lockouts is the TPM's own count of failures, which locks every user of the chip.
+func Lockouts(t transport.TPM) (uint32, error) {
 	rsp, err := tpm2.GetCapability{
 		Capability: tpm2.TPMCapTPMProperties, Property: uint32(tpm2.TPMPTLockoutCounter), PropertyCount: 1,
 	}.Execute(t)
@@ -206,10 +208,10 @@ func lockouts(t transport.TPM) (uint32, error) {
 	return list.TPMProperty[0].Value, nil
 }
 
-// resetLockout is TPM2_DictionaryAttackLockReset (Part 3 §25.2): whoever knows the
+// ResetLockout is TPM2_DictionaryAttackLockReset (Part 3 §25.2): whoever knows the
 // lockout password, empty on nearly every machine, forgives all failures. go-tpm has
 // no such command.
-func resetLockout(t transport.TPM) error {
+func ResetLockout(t transport.TPM) error {
 	response, err := t.Send([]byte{
 		0x80, 0x02, 0, 0, 0, 27, 0, 0, 0x01, 0x39, // with sessions, size, command code
 		0x40, 0, 0, 0x0A, // TPM_RH_LOCKOUT

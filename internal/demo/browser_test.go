@@ -1,0 +1,20 @@
+package demo
+
+import (
+	"encoding/json"
+	"testing"
+)
+
+func TestBase64URL(t *testing.T) {
+	t.Parallel()
+	encoded, err := json.Marshal(base64url{0xFB, 0xFF, 0x00})
+	if err != nil || string(encoded) != `"-_8A"` {
+		t.Errorf("%s, %v", encoded, err)
+	}
+	for text, ok := range map[string]bool{`"-_8A"`: true, `"-_8"`: true, `"+/8A"`: false, `"-_8A="`: false, `"a"`: false} {
+		var b base64url
+		if err := json.Unmarshal([]byte(text), &b); (err == nil) != ok {
+			t.Errorf("%s: %v", text, err)
+		}
+	}
+}
