@@ -2,8 +2,12 @@ package cli
 
 import (
 	"context"
+	"errors"
 
 	"github.com/spf13/cobra"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/prompt"
 )
 
 // defaultTPM is the TPM's resource manager: programs share it.
@@ -47,5 +51,9 @@ func (r *run) daemon(ctx context.Context, o DaemonOptions) error {
 	r.note("Running as you: any program of yours can open the TPM as well. It cannot take your\n" +
 		"passkeys or use them without the PIN, but it could destroy them all.")
 	o.Listening = func() { r.note("Listening on %s. Ctrl-C ends it.", o.Socket) }
-	return r.Daemon(ctx, o)
+	err := r.Daemon(ctx, o)
+	if problem, ok := errors.AsType[*ctap.Problem](err); ok && problem.Cause != nil {
+		r.note("cause: %s", prompt.Legible(problem.Cause.Error(), maxText)) // there is no other log of it
+	}
+	return err
 }

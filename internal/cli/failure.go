@@ -47,7 +47,7 @@ func explain(err error) *failure {
 		return f
 	}
 	if problem, ok := errors.AsType[*ctap.Problem](err); ok {
-		return &failure{what: problem.Error(), hint: problem.Hint, code: codeUnavailable}
+		return &failure{what: problem.What, hint: problem.Hint, code: codeUnavailable}
 	}
 	if status, ok := errors.AsType[ctap.Status](err); ok {
 		return ofStatus(status)

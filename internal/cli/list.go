@@ -6,19 +6,12 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"text/tabwriter"
-	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/localpasskey/localpasskey/internal/cli/view"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/prompt"
-)
-
-// Ours: what a row of the table has room for, in code points.
-const (
-	serviceColumn = 40
-	userColumn    = 40
 )
 
 // order names an order of the list.
@@ -56,7 +49,7 @@ that works only together with the user name or a password.`,
 					return err
 				}
 				if asJSON {
-					return r.writeJSON(newListJSON(found))
+					return view.PasskeysJSON(r.Out, found)
 				}
 				return r.tabulate(found, all, filter)
 			})
@@ -114,64 +107,15 @@ func sorted(all []ctap.Passkey, by order) error {
 	return nil
 }
 
+// tabulate shows what was found among all.
 func (r *run) tabulate(found []ctap.Passkey, all int, filter string) error {
 	switch {
 	case all == 0:
 		r.note("No passkeys. Registered passkeys will appear here.")
 		return nil
 	case len(found) == 0:
-		r.note("No passkey matches %q.", prompt.Legible(filter, userColumn))
+		r.note("No passkey matches %q.", prompt.Legible(filter, maxText))
 		return nil
 	}
-	digits := idDigits(found)
-	w := tabwriter.NewWriter(r.Out, 0, 0, 2, ' ', 0)
-	fmt.Fprintln(w, "SERVICE\tUSER NAME\tCREATED\tLAST USED\tKIND\tID")
-	for _, p := range found {
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", shortService(p.RPID), prompt.Legible(p.User.Name, userColumn),
-			date(p.Created), date(p.LastUsed), kind(p), id(p)[:min(digits, len(id(p)))])
-	}
-	return w.Flush()
-}
-
-// shortService keeps the end of a long service name: it says whose it is.
-func shortService(rpID string) string {
-	name := []rune(prompt.Service(rpID))
-	if over := len(name) - serviceColumn; over > 0 {
-		return "…" + string(name[over+1:])
-	}
-	return string(name)
-}
-
-// id is how commands name a passkey: its credential ID in hex.
-func id(p ctap.Passkey) string { return fmt.Sprintf("%x", p.CredentialID) }
-
-// idDigits is how many digits tell these passkeys apart, at least 8.
-func idDigits(all []ctap.Passkey) int {
-	for digits := 8; ; digits += 2 {
-		seen := map[string]bool{}
-		for _, p := range all {
-			seen[id(p)[:min(digits, len(id(p)))]] = true
-		}
-		if len(seen) == len(all) || digits >= 2*maxIDBytes {
-			return digits
-		}
-	}
-}
-
-// maxIDBytes bounds a credential ID (WebAuthn L3 §5.8.3).
-const maxIDBytes = 1023
-
-func kind(p ctap.Passkey) string {
-	if p.Discoverable {
-		return "passkey"
-	}
-	return "security key"
-}
-
-// date is a day of this machine's calendar.
-func date(seconds int64) string {
-	if seconds == 0 {
-		return "never"
-	}
-	return time.Unix(seconds, 0).Format(time.DateOnly)
+	return view.Table(r.Out, found)
 }

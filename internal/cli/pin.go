@@ -5,6 +5,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/localpasskey/localpasskey/internal/cli/view"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
@@ -111,7 +112,7 @@ func (r *run) pinRetriesCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return r.writeJSON(retriesJSON{PINSet: s.status.PINSet, Retries: left, Reconnect: reconnect})
+					return view.JSON(r.Out, retriesJSON{PINSet: s.status.PINSet, Retries: left, Reconnect: reconnect})
 				}
 				r.say("%d", left)
 				if reconnect {

@@ -1,17 +1,18 @@
-package cli
+package view
 
 import (
 	"bytes"
 	"encoding/json"
 	"fmt"
+	"io"
 	"unicode"
 	"unicode/utf16"
 )
 
-// writeJSON writes v as one indented document. What a terminal would act on or not
+// JSON writes v as one indented document. What a terminal would act on or not
 // show is escaped, which changes nothing for whoever parses it: encoding/json leaves
 // C1 controls and characters that turn the direction of writing as they are.
-func (r *run) writeJSON(v any) error {
+func JSON(w io.Writer, v any) error {
 	encoded, err := json.MarshalIndent(v, "", "  ")
 	if err != nil {
 		return err
@@ -27,6 +28,6 @@ func (r *run) writeJSON(v any) error {
 		}
 	}
 	out.WriteByte('\n')
-	_, err = out.WriteTo(r.Out)
+	_, err = out.WriteTo(w)
 	return err
 }
