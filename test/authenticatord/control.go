@@ -1,0 +1,70 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/ctaptest"
+)
+
+// headerTimeout bounds how long a client of the control may take to ask.
+const headerTimeout = 5 * time.Second
+
+// wrongPIN is what the person types when told to fail.
+const wrongPIN = "not the PIN"
+
+// control serves the HTTP control at address until stop. ctx is the program's life:
+// the device's power does not end with the request that switches it on.
+func (d *device) control(ctx context.Context, address, pin string) (stop func(), at string, err error) {
+	var config net.ListenConfig
+	l, err := config.Listen(ctx, "tcp", address)
+	if err != nil {
+		return nil, "", err
+	}
+	if err := loopback(l); err != nil {
+		_ = l.Close() // nobody has connected
+		return nil, "", err
+	}
+	mux := http.NewServeMux()
+	for path, do := range map[string]func() error{
+		"GET /touch/auto": func() error { d.person.SetTouch(ctaptest.Auto); return nil },
+		"GET /touch/hold": func() error { d.person.SetTouch(ctaptest.Hold); return nil },
+		"GET /touch/deny": func() error { d.person.SetTouch(ctaptest.Deny); return nil },
+		"GET /uv/ok":      func() error { d.person.SetPINs(pin); return nil },
+		"GET /uv/fail":    func() error { d.person.SetPINs(wrongPIN); return nil },
+		"GET /power/on":   func() error { return d.on(ctx) },
+		"GET /power/off":  d.switchOff,
+	} {
+		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
+			if err := do(); err != nil {
+				http.Error(w, err.Error(), http.StatusConflict)
+				return
+			}
+			fmt.Fprintln(w, "ok")
+		})
+	}
+	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		_ = server.Serve(l) // ends when stop closes the server
+	}()
+	return func() {
+		_ = server.Close() // whoever still asks has no need of an answer
+		<-ended
+	}, l.Addr().String(), nil
+}
+
+// switchOff is off for somebody who ought to know that it is on.
+func (d *device) switchOff() error {
+	d.mu.Lock()
+	on := d.power != nil
+	d.mu.Unlock()
+	if !on {
+		return errOff
+	}
+	return d.off()
+}
