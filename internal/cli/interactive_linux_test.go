@@ -31,7 +31,7 @@ func moveIn(t *testing.T) *home {
 	if err := os.Mkdir(h.tpm, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	h.env = append(os.Environ(), "SOCKET="+h.socket, "STORE="+filepath.Join(dir, "data", "passkeys.db"), "TZ=UTC")
+	h.env = append(os.Environ(), "SOCKET="+h.socket, "STORE="+filepath.Join(dir, "data", "passkeys.db"), "TZ=UTC", "GORACE="+noSleep)
 	return h
 }
 

@@ -84,6 +84,9 @@ func TestScripts(t *testing.T) {
 	})
 }
 
+// noSleep keeps the race detector from resting a second at each command's end.
+const noSleep = "atexit_sleep_ms=0"
+
 // backstage is what a script has running behind it.
 type backstage struct {
 	ctx     context.Context
@@ -126,6 +129,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("SOCKET", filepath.Join(env.WorkDir, "run", "socket"))
 	env.Setenv("STORE", filepath.Join(env.WorkDir, "data", "passkeys.db"))
 	env.Setenv("TZ", "UTC")
+	env.Setenv("GORACE", noSleep)
 	env.Defer(func() {
 		for _, d := range b.daemons {
 			_ = d.end() // scripts that mind call stop
