@@ -4,7 +4,8 @@
 #
 #   scripts/deps.sh test | demo | e2e | lint | race [-n]     -n: print, install nothing
 #
-# A program counts as there when it is on PATH (or in sbin), however it came.
+# A program counts as there when it is on PATH (or in sbin), however it came; a
+# kernel when a file of that pattern is.
 set -euo pipefail
 
 usage() {
@@ -15,7 +16,18 @@ usage() {
 # needs STEP prints one "program package" per line; packages are Debian's names.
 needs() {
   case "$1" in
-    test | demo | e2e) echo "swtpm swtpm" ;;     # the software TPM, a separate program
+    test | demo) echo "swtpm swtpm" ;; # the software TPM, a separate program
+    e2e) cat <<'END' ;;
+swtpm swtpm
+qemu-system-x86_64 qemu-system-x86
+/boot/vmlinuz-* linux-image-amd64
+busybox busybox-static
+cpio cpio
+modprobe kmod
+udevadm udev
+fido2-token fido2-tools
+ssh-keygen openssh-client
+END
     lint) echo "shellcheck shellcheck" ;;
     race) echo "gcc gcc" && echo "swtpm swtpm" ;; # the race detector is C
     *) return 1 ;;
@@ -25,7 +37,10 @@ needs() {
 missing() {
   local program package
   while read -r program package; do
-    PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null || printf '%s ' "$package"
+    case "$program" in
+      /*) compgen -G "$program" >/dev/null ;;
+      *) PATH="$PATH:/usr/sbin:/sbin" command -v "$program" >/dev/null ;;
+    esac || printf '%s ' "$package"
   done
 }
 

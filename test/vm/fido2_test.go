@@ -1,0 +1,265 @@
+//go:build e2e && linux
+
+package vm_test
+
+import (
+	"crypto/sha256"
+	"encoding/base64"
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/localpasskey/localpasskey/test/vm"
+)
+
+// TestFIDO2Tools drives libfido2's programs, and so libfido2, against the
+// authenticator on the machine's TPM. The subtests go on where the one before
+// stopped.
+func TestFIDO2Tools(t *testing.T) {
+	if !vm.Inside() {
+		vm.Run(t, vm.Config{Programs: []string{guestProgram}})
+		return
+	}
+	file := filepath.Join(t.TempDir(), "passkeys.db")
+	k := plug(t, "always-uv", file)
+	c := client{key: k, dir: t.TempDir()}
+	t.Run("list", func(t *testing.T) {
+		contains(t, succeed(t, "", nil, "fido2-token", "-L"), k.path+": vendor=0xf1d0, product=0x0001")
+	})
+	t.Run("info", c.info)
+	t.Run("no PIN, no credential", c.refusedWithoutPIN)
+	t.Run("set PIN", c.setPIN)
+	t.Run("credential", func(t *testing.T) { c.ceremony(t, "-v") })
+	t.Run("resident credential", func(t *testing.T) { c.ceremony(t, "-r", "-v") })
+	t.Run("hmac-secret", c.hmacSecret)
+	t.Run("wrong PIN", c.wrongPIN)
+	t.Run("change PIN", c.changePIN)
+	t.Run("manage", c.manage)
+	t.Run("pulled and plugged in again", func(t *testing.T) {
+		k.pull(t, unix.SIGTERM)
+		if found := nodes(t, "always-uv"); len(found) != 0 {
+			t.Errorf("the authenticator has ended, and left %s", found)
+		}
+		c.key = plug(t, "always-uv", file)
+		c.assert(t, c.kept, "-r", "-v")
+	})
+	t.Run("killed", func(t *testing.T) {
+		k := plug(t, "killed", filepath.Join(t.TempDir(), "passkeys.db"))
+		k.pull(t, unix.SIGKILL)
+		eventually(t, "no node", func() bool { return len(nodes(t, "killed")) == 0 })
+	})
+	t.Run("presence only", func(t *testing.T) {
+		c := client{dir: t.TempDir(), key: plug(t, "touch", filepath.Join(t.TempDir(), "passkeys.db"), "-always-uv=false")}
+		c.ceremony(t)
+		c.ceremony(t, "-r")
+	})
+}
+
+// client is what these subtests know of the authenticator.
+type client struct {
+	key  *key
+	dir  string // where its public keys are
+	pin  string // "" before there is one
+	kept credential
+}
+
+// credential is what a relying party keeps.
+type credential struct {
+	rp, id    string // id in base64
+	publicKey string // file
+}
+
+// enter is the dialogue in which the PIN is typed, where there is one.
+func (c *client) enter() []line {
+	if c.pin == "" {
+		return nil
+	}
+	return []line{{"Enter PIN for " + c.key.path + ": ", c.pin}}
+}
+
+func digest(text string) string {
+	sum := sha256.Sum256([]byte(text))
+	return base64.StdEncoding.EncodeToString(sum[:])
+}
+
+func lines(all ...string) string { return strings.Join(all, "\n") + "\n" }
+
+func (c *client) info(t *testing.T) {
+	out := succeed(t, "", nil, "fido2-token", "-I", c.key.path)
+	contains(t, out,
+		"proto: 0x02\n",
+		"caps: 0x0d (wink, cbor, nomsg)\n",
+		"version strings: FIDO_2_3, FIDO_2_1, FIDO_2_0\n",
+		"transport strings: internal, usb\n",
+		"algorithms: es256 (public-key)\n",
+		"maxmsgsiz: 7609\n",
+		"pin protocols: 2, 1\n",
+		"hmac-secret",
+		"noclientPin",
+		"noplat",
+		"credMgmt",
+		"alwaysUv",
+		"nomakeCredUvNotRqd",
+	)
+}
+
+func (c *client) refusedWithoutPIN(t *testing.T) {
+	ask := []line{{"Enter PIN for " + c.key.path + ": ", "1234"}}
+	out, err := run(t, lines(digest("register"), "early.example", "alice", "YQ=="), ask, "fido2-cred", "-M", c.key.path)
+	if err == nil {
+		t.Error("made a credential without a PIN")
+	}
+	contains(t, out, "FIDO_ERR_PIN_NOT_SET")
+}
+
+func (c *client) setPIN(t *testing.T) {
+	c.pin = "vier 4 ä"
+	succeed(t, "", []line{
+		{"Enter new PIN for " + c.key.path + ": ", c.pin},
+		{"Enter the same PIN again: ", c.pin},
+	}, "fido2-token", "-S", c.key.path)
+	contains(t, succeed(t, "", nil, "fido2-token", "-I", c.key.path), "pin retries: 8\n", " clientPin")
+}
+
+// ceremony registers and signs in, each verified by libfido2.
+func (c *client) ceremony(t *testing.T, flags ...string) {
+	t.Helper()
+	c.kept = c.register(t, flags...)
+	c.assert(t, c.kept, flags...)
+}
+
+func (c *client) register(t *testing.T, flags ...string) credential {
+	t.Helper()
+	name := "rp" + strings.Join(flags, "")
+	made := credential{rp: name + ".example", publicKey: filepath.Join(c.dir, name+".pem")}
+	user := base64.StdEncoding.EncodeToString([]byte("user handle"))
+	out := succeed(t, lines(digest("register"), made.rp, "alice", user), c.enter(),
+		"fido2-cred", append(append([]string{"-M"}, flags...), c.key.path, "es256")...)
+	if fields := strings.Fields(out); len(fields) < 6 || fields[2] != "packed" {
+		t.Fatalf("made %q", out)
+	}
+	verify := []string{"-V"}
+	for _, f := range flags {
+		if f == "-v" || f == "-h" {
+			verify = append(verify, f)
+		}
+	}
+	verified := succeed(t, out, nil, "fido2-cred", verify...)
+	id, pem, ok := strings.Cut(verified, "\n")
+	if !ok || !strings.HasPrefix(pem, "-----BEGIN PUBLIC KEY-----\n") {
+		t.Fatalf("verified %q", verified)
+	}
+	made.id = id
+	check(t, os.WriteFile(made.publicKey, []byte(pem), 0o600))
+	return made
+}
+
+// assert signs in; without -r the credential is named, with it found.
+func (c *client) assert(t *testing.T, with credential, flags ...string) {
+	t.Helper()
+	input := []string{digest("sign in"), with.rp, with.id}
+	verify := []string{"-V", "-p"}
+	for _, f := range flags {
+		if f == "-r" {
+			input = input[:2]
+		} else {
+			verify = append(verify, f)
+		}
+	}
+	out := succeed(t, lines(input...), c.enter(), "fido2-assert", append(append([]string{"-G", "-p"}, flags...), c.key.path)...)
+	succeed(t, out, nil, "fido2-assert", append(verify, with.publicKey, "es256")...)
+	// A signature of something else must not verify.
+	other := strings.Replace(out, digest("sign in"), digest("something else"), 1)
+	if _, err := run(t, other, nil, "fido2-assert", append(verify, with.publicKey, "es256")...); err == nil {
+		t.Error("a signature of something else was taken for right")
+	}
+}
+
+// One salt gives one secret, as whoever unlocks a disk with it relies on.
+func (c *client) hmacSecret(t *testing.T) {
+	made := c.register(t, "-h", "-v")
+	secret := func(salt string) string {
+		t.Helper()
+		out := succeed(t, lines(digest("unlock"), made.rp, made.id, salt), c.enter(),
+			"fido2-assert", "-G", "-h", "-v", c.key.path)
+		succeed(t, out, nil, "fido2-assert", "-V", "-h", "-v", made.publicKey, "es256")
+		fields := strings.Fields(out)
+		value, err := base64.StdEncoding.DecodeString(fields[len(fields)-1])
+		if err != nil || len(fields) != 5 || len(value) != sha256.Size {
+			t.Fatalf("%d lines, the last of %d bytes, %v", len(fields), len(value), err)
+		}
+		return string(value)
+	}
+	one := secret(digest("salt"))
+	if secret(digest("salt")) != one {
+		t.Error("one salt gives two secrets")
+	}
+	if secret(digest("pepper")) == one {
+		t.Error("two salts give one secret")
+	}
+}
+
+// A wrong PIN costs a try, and the right one gives it back.
+func (c *client) wrongPIN(t *testing.T) {
+	wrong := client{key: c.key, pin: "0000"}
+	out, err := run(t, lines(digest("sign in"), c.kept.rp), wrong.enter(), "fido2-assert", "-G", "-r", "-v", c.key.path)
+	if err == nil {
+		t.Error("signed in with a wrong PIN")
+	}
+	contains(t, out, "FIDO_ERR_PIN_INVALID")
+	contains(t, succeed(t, "", nil, "fido2-token", "-I", c.key.path), "pin retries: 7\n")
+	c.assert(t, c.kept, "-r", "-v")
+	contains(t, succeed(t, "", nil, "fido2-token", "-I", c.key.path), "pin retries: 8\n")
+}
+
+func (c *client) changePIN(t *testing.T) {
+	old := c.pin
+	c.pin = "a longer one, of forty characters: 012345"
+	succeed(t, "", []line{
+		{"Enter current PIN for " + c.key.path + ": ", old},
+		{"Enter new PIN for " + c.key.path + ": ", c.pin},
+		{"Enter the same PIN again: ", c.pin},
+	}, "fido2-token", "-C", c.key.path)
+	c.assert(t, c.kept, "-r", "-v")
+}
+
+// credentialManagement: what is resident is listed, and what is deleted is gone.
+func (c *client) manage(t *testing.T) {
+	if version := succeed(t, "", nil, "fido2-token", "-V"); onlyPrototype(version) {
+		out, err := run(t, "", c.enter(), "fido2-token", "-L", "-r", c.key.path)
+		if err == nil || !strings.Contains(out, "FIDO_ERR_INVALID_COMMAND") {
+			t.Errorf("a command that is not offered gave %v", err)
+		}
+		t.Skip("libfido2 before 1.15 knows the prototype's command 0x41 only, which is not offered")
+	}
+	keep := c.kept
+	defer func() { c.kept = keep }()
+	doomed := c.register(t, "-r")
+	sites := succeed(t, "", c.enter(), "fido2-token", "-L", "-r", c.key.path)
+	contains(t, sites, " "+keep.rp+"\n", digest(keep.rp), " "+doomed.rp+"\n", digest(doomed.rp))
+	if strings.Contains(sites, "rp-v.example") {
+		t.Error("lists a site whose credential is not resident")
+	}
+	contains(t, succeed(t, "", c.enter(), "fido2-token", "-L", "-k", doomed.rp, c.key.path), doomed.id, "es256")
+	succeed(t, "", c.enter(), "fido2-token", "-D", "-i", doomed.id, c.key.path)
+	out, err := run(t, lines(digest("sign in"), doomed.rp, doomed.id), c.enter(), "fido2-assert", "-G", c.key.path)
+	if err == nil {
+		t.Error("signed in with what was deleted")
+	}
+	contains(t, out, "FIDO_ERR_NO_CREDENTIALS")
+	c.assert(t, keep, "-r", "-v")
+}
+
+// onlyPrototype tells whether this libfido2 manages credentials by the command that
+// prototypes of CTAP 2.1 had.
+func onlyPrototype(version string) bool {
+	var major, minor int
+	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
+		return false
+	}
+	return major == 1 && minor < 15
+}

@@ -1,0 +1,157 @@
+package vm
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+// parameter names the shared directory on the guest's kernel command line.
+const parameter = "localpasskey_vm"
+
+// Ours: what a test gets that asks for nothing else. A guest needs some five to ten
+// seconds to boot on two idle processors.
+const (
+	defaultMemoryMiB = 1024
+	defaultLimit     = 4 * time.Minute
+	lastWords        = 20 * time.Second // for a test that is too slow to say where it is
+)
+
+// Config is what a test needs. The zero value is a machine with 1 GiB of memory, four
+// minutes to live and no programs.
+type Config struct {
+	MemoryMiB int
+	Limit     time.Duration
+	// Programs are import paths of Go programs to build; see Program.
+	Programs []string
+}
+
+// Inside tells whether this process runs in a guest.
+func Inside() bool { return share() != "" }
+
+// Program is where the guest finds the program with that import path.
+func Program(importPath string) string { return filepath.Join(share(), path.Base(importPath)) }
+
+// share gives the shared directory's path in a guest, "" outside of one.
+func share() string {
+	line, err := os.ReadFile("/proc/cmdline")
+	if err != nil {
+		return ""
+	}
+	for field := range strings.FieldsSeq(string(line)) {
+		if dir, ok := strings.CutPrefix(field, parameter+"="); ok {
+			return dir
+		}
+	}
+	return ""
+}
+
+// Run runs the test t in a guest, in a process that has nothing else to do, and
+// reports each of its subtests as one of t's here.
+func Run(t *testing.T, c Config) {
+	t.Helper()
+	if runtime.GOARCH != "amd64" {
+		t.Skip("the guest is a PC, and runs this test's own binary")
+	}
+	if c.MemoryMiB == 0 {
+		c.MemoryMiB = defaultMemoryMiB
+	}
+	if c.Limit == 0 {
+		c.Limit = defaultLimit
+	}
+	dir, err := os.MkdirTemp("", "localpasskey-vm-")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if t.Failed() {
+			t.Logf("the guest's console and output are in %s", dir)
+			return
+		}
+		if err := os.RemoveAll(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	ctx, cancel := context.WithTimeout(t.Context(), c.Limit)
+	defer cancel()
+	shared := filepath.Join(dir, "share")
+	if err := furnish(ctx, shared, t.Name(), c); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := boot(ctx, dir, c.MemoryMiB); err != nil {
+		t.Errorf("%v; the console ends in:\n%s", err, tail(filepath.Join(dir, consoleFile)))
+	}
+	t.Logf("the guest ran for %s", time.Since(began).Round(time.Second))
+	output, err := os.ReadFile(filepath.Join(shared, "output"))
+	if err != nil {
+		t.Fatalf("the guest ran nothing: %v; the console ends in:\n%s", err, tail(filepath.Join(dir, consoleFile)))
+	}
+	status, err := os.ReadFile(filepath.Join(shared, "status"))
+	if err != nil {
+		t.Errorf("the guest's test did not end")
+	}
+	relay(t, output, strings.TrimSpace(string(status)) == "0")
+}
+
+// furnish fills the shared directory: what to run, and the programs it needs.
+func furnish(ctx context.Context, shared, test string, c Config) error {
+	if err := os.Mkdir(shared, 0o700); err != nil {
+		return err
+	}
+	for _, program := range c.Programs {
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", shared+"/", program)
+		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("building %s: %w\n%s", program, err, out)
+		}
+	}
+	self, err := os.Executable()
+	if err != nil {
+		return err
+	}
+	here, err := os.Getwd()
+	if err != nil {
+		return err
+	}
+	command := fmt.Sprintf("cd %s && exec %s -test.v=test2json -test.run %s -test.timeout %s\n",
+		quoted(here), quoted(self), quoted("^"+test+"$"), max(c.Limit-lastWords, lastWords))
+	if err := os.WriteFile(filepath.Join(shared, "command.sh"), []byte(command), 0o600); err != nil {
+		return err
+	}
+	script, err := scripts.ReadFile("guest.sh")
+	if err != nil {
+		return err
+	}
+	return os.WriteFile(filepath.Join(shared, "guest.sh"), script, 0o600)
+}
+
+// quoted makes one word of a POSIX shell.
+func quoted(word string) string { return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'" }
+
+// tail gives the last lines of a file.
+func tail(file string) []byte {
+	const enough = 4000
+	content, err := os.ReadFile(file)
+	switch {
+	case err != nil:
+		return []byte(err.Error())
+	case len(content) > enough:
+		content = content[len(content)-enough:]
+	}
+	return bytes.ToValidUTF8(content, []byte("?"))
+}
+
+// exists tells whether a file is there.
+func exists(file string) bool {
+	_, err := os.Stat(file)
+	return err == nil
+}
