@@ -26,11 +26,10 @@
 //     The tally, sealed too, notices entries that were lost or put back one by one.
 //     An old copy of the whole file is not noticed; the hardware's generation
 //     notices one from before a reset.
-//   - Damage is an error, never a crash or a loop. bbolt trusts its pages: it
-//     panics on bad ones, sometimes in goroutines of its own where nobody can
-//     recover, and follows their cycles for ever. So the pages are checked, about
-//     a microsecond each, before bbolt sees the file, and later panics and faults
-//     end in an error too.
+//   - Damage is an error, never a crash or a loop: package pages looks the file
+//     over before bbolt does, and panics and faults after that become errors.
+//     A head that is damaged is refused too, for the other one is the state before
+//     the last transaction, and a sign count would fall.
 //   - A file that is refused is left as it was, byte for byte.
 //
 // This package refuses to know where its key comes from, what a ledger says, who

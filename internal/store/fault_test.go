@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"testing"
@@ -30,4 +31,18 @@ func readBeyondEnd(t *testing.T) error {
 	}
 	t.Logf("never printed: %d", mapped[5000])
 	return nil
+}
+
+// TestGuarded holds that a fault in mapped memory is an error, not the end.
+func TestGuarded(t *testing.T) {
+	var broke *panicError
+	if err := guarded(func() error { panic("damaged page") }); !errors.As(err, &broke) {
+		t.Errorf("a panic gives %v", err)
+	}
+	if err := guarded(func() error { return readBeyondEnd(t) }); !errors.As(err, &broke) {
+		t.Errorf("a fault gives %v", err)
+	}
+	if err := guarded(func() error { return ErrLocked }); !errors.Is(err, ErrLocked) {
+		t.Errorf("an error gives %v", err)
+	}
 }

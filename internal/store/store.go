@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/store/pages"
 )
 
 // schema is the version of this file format.
@@ -137,11 +138,13 @@ func (s *Store) lockAndCheck(file *os.File) error {
 	if info, err = file.Stat(); err != nil { // again: it may have grown meanwhile
 		return err
 	}
-	switch err := checkPages(file, info.Size()); {
-	case errors.Is(err, errForeign):
+	switch err := pages.Check(file, info.Size()); {
+	case errors.Is(err, pages.ErrForeign):
 		return s.foreign()
-	case errors.Is(err, errCutShort):
+	case errors.Is(err, pages.ErrCutShort):
 		return s.cutShort()
+	case errors.Is(err, pages.ErrDamaged):
+		return s.damaged(err)
 	default:
 		return err
 	}

@@ -1,4 +1,4 @@
-package store
+package pages
 
 import (
 	"bytes"
@@ -50,28 +50,26 @@ func smallFile(t testing.TB) []byte {
 	return file
 }
 
-func check(file []byte) error { return checkPages(bytes.NewReader(file), int64(len(file))) }
+func checkBytes(file []byte) error { return Check(bytes.NewReader(file), int64(len(file))) }
 
-// walk has bbolt read everything in the file.
+// walk has bbolt read everything in the file. A panic ends the test.
 func walk(path string) error {
-	return guarded(func() error {
-		db, err := bbolt.Open(path, 0o600, nil)
-		if err != nil {
-			return err
-		}
-		err = db.View(func(tx *bbolt.Tx) error {
-			return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
-				if b == nil { // a plain entry among the buckets, which the store asks about
-					return nil
-				}
-				return b.ForEach(func(k, v []byte) error {
-					_, _ = bytes.Clone(k), bytes.Clone(v)
-					return nil
-				})
+	db, err := bbolt.Open(path, 0o600, nil)
+	if err != nil {
+		return err
+	}
+	err = db.View(func(tx *bbolt.Tx) error {
+		return tx.ForEach(func(_ []byte, b *bbolt.Bucket) error {
+			if b == nil { // a plain entry among the buckets
+				return nil
+			}
+			return b.ForEach(func(k, v []byte) error {
+				_, _ = bytes.Clone(k), bytes.Clone(v)
+				return nil
 			})
 		})
-		return errors.Join(err, db.Close())
 	})
+	return errors.Join(err, db.Close())
 }
 
 // branch gives the offset of the branch page of bucket "big", and of the list of
@@ -82,7 +80,7 @@ func offsets(t *testing.T, file []byte) (branch, freelist int) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	c := &pageCheck{file: bytes.NewReader(file), meta: m, seen: make([]bool, m.pages)}
+	c := &check{file: bytes.NewReader(file), meta: m, seen: make([]bool, m.pages)}
 	root, err := c.read(m.root)
 	if err != nil {
 		t.Fatal(err)
@@ -107,7 +105,7 @@ func offsets(t *testing.T, file []byte) (branch, freelist int) {
 // what is in use.
 func TestCheckPages(t *testing.T) {
 	whole := smallFile(t)
-	if err := check(whole); err != nil {
+	if err := checkBytes(whole); err != nil {
 		t.Fatalf("a whole file: %v", err)
 	}
 	branch, freelist := offsets(t, whole)
@@ -145,8 +143,7 @@ func TestCheckPages(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			file := bytes.Clone(whole)
 			change(file)
-			var integrity *integrityError
-			if err := check(file); !errors.As(err, &integrity) {
+			if err := checkBytes(file); !errors.Is(err, ErrDamaged) {
 				t.Errorf("it passes for whole: %v", err)
 			}
 		})
@@ -164,30 +161,15 @@ func FuzzPages(f *testing.F) {
 		for ; len(changes) >= 3; changes = changes[3:] {
 			file[int(binary.BigEndian.Uint16(changes))%len(file)] = changes[2]
 		}
-		if check(file) != nil {
+		if checkBytes(file) != nil {
 			return
 		}
 		path := filepath.Join(t.TempDir(), "db")
 		if err := os.WriteFile(path, file, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		var broke *panicError
-		if err := walk(path); errors.As(err, &broke) {
-			t.Errorf("bbolt breaks: %v", err)
+		if err := walk(path); err != nil {
+			t.Errorf("bbolt says: %v", err)
 		}
 	})
-}
-
-// TestGuarded holds that a fault in mapped memory is an error, not the end.
-func TestGuarded(t *testing.T) {
-	var broke *panicError
-	if err := guarded(func() error { panic("damaged page") }); !errors.As(err, &broke) {
-		t.Errorf("a panic gives %v", err)
-	}
-	if err := guarded(func() error { return readBeyondEnd(t) }); !errors.As(err, &broke) {
-		t.Errorf("a fault gives %v", err)
-	}
-	if err := guarded(func() error { return ErrLocked }); !errors.Is(err, ErrLocked) {
-		t.Errorf("an error gives %v", err)
-	}
 }

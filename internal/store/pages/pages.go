@@ -1,9 +1,10 @@
-package store
+package pages
 
 import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"hash/fnv"
 	"io"
 )
@@ -28,11 +29,16 @@ const (
 	maxPageSizeBytes = 1 << 16
 )
 
-// Ours: what checkPages finds wrong with a whole file.
+// What Check finds wrong.
 var (
-	errForeign  = errors.New("not a bbolt file")
-	errCutShort = errors.New("pages are missing at the end")
+	ErrForeign  = errors.New("not a bbolt file")
+	ErrCutShort = errors.New("pages are missing at the end")
+	ErrDamaged  = errors.New("damaged page")
 )
+
+func damage(format string, args ...any) error {
+	return fmt.Errorf("%w: %s", ErrDamaged, fmt.Sprintf(format, args...))
+}
 
 // meta is one of the file's two heads; the one of the later transaction counts.
 type meta struct {
@@ -43,8 +49,8 @@ type meta struct {
 	txid     uint64
 }
 
-// pageCheck walks a file's tree once.
-type pageCheck struct {
+// check is one walk over a file's tree.
+type check struct {
 	file io.ReaderAt
 	meta meta
 	seen []bool
@@ -57,20 +63,20 @@ type page struct {
 	data  []byte // with the header
 }
 
-// checkPages makes sure that bbolt will not stumble over the file's structure:
-// both heads are whole, every page is used once, every element lies inside its
-// page, and keys are in order. A damaged head is refused although bbolt would
-// fall back on the other one: that is the state before the last transaction, and
-// a sign count would fall.
-func checkPages(file io.ReaderAt, sizeBytes int64) error {
+// Check makes sure that bbolt will not stumble over the structure of a file of
+// sizeBytes: both heads are whole, every page is used once, every element lies
+// inside its page, and keys are in order. A damaged head is refused although bbolt
+// would fall back on the other one: that is the state before the last transaction.
+// Errors are, or wrap, those above, or are file's.
+func Check(file io.ReaderAt, sizeBytes int64) error {
 	m, err := readMetas(file, sizeBytes)
 	if err != nil {
 		return err
 	}
 	if m.pages > uint64(sizeBytes)/uint64(m.pageSize) { //nolint:gosec // a file's size is not negative
-		return errCutShort
+		return ErrCutShort
 	}
-	c := &pageCheck{file: file, meta: m, seen: make([]bool, m.pages)}
+	c := &check{file: file, meta: m, seen: make([]bool, m.pages)}
 	c.seen[0], c.seen[1] = true, true
 	if err := c.freelist(); err != nil {
 		return err
@@ -80,8 +86,8 @@ func checkPages(file io.ReaderAt, sizeBytes int64) error {
 
 func readMetas(file io.ReaderAt, sizeBytes int64) (meta, error) {
 	first, firstErr := readMeta(file, 0)
-	if errors.Is(firstErr, errForeign) || sizeBytes < 2*minPageSizeBytes {
-		return meta{}, errForeign
+	if errors.Is(firstErr, ErrForeign) || sizeBytes < 2*minPageSizeBytes {
+		return meta{}, ErrForeign
 	}
 	if firstErr != nil {
 		return meta{}, firstErr
@@ -89,8 +95,8 @@ func readMetas(file io.ReaderAt, sizeBytes int64) (meta, error) {
 	second, err := readMeta(file, int64(first.pageSize))
 	switch {
 	case errors.Is(err, io.EOF):
-		return meta{}, errCutShort
-	case errors.Is(err, errForeign):
+		return meta{}, ErrCutShort
+	case errors.Is(err, ErrForeign):
 		return meta{}, damage("the second head is missing")
 	case err != nil:
 		return meta{}, err
@@ -110,7 +116,7 @@ func readMeta(file io.ReaderAt, at int64) (meta, error) {
 	}
 	order := binary.NativeEndian
 	if order.Uint32(raw) != boltMagic || order.Uint32(raw[4:]) != boltVersion {
-		return meta{}, errForeign
+		return meta{}, ErrForeign
 	}
 	sum := fnv.New64a()
 	_, _ = sum.Write(raw[:metaSummedBytes])
@@ -131,7 +137,7 @@ func readMeta(file io.ReaderAt, at int64) (meta, error) {
 }
 
 // read gives the page and marks it, and its overflow, as used.
-func (c *pageCheck) read(id uint64) (page, error) {
+func (c *check) read(id uint64) (page, error) {
 	if id < firstDataPage || id >= c.meta.pages {
 		return page{}, damage("page %d is outside the file", id)
 	}
@@ -163,7 +169,7 @@ func (c *pageCheck) read(id uint64) (page, error) {
 
 // freelist checks the list of pages to be written to next: a page that is both
 // free and in use would be overwritten.
-func (c *pageCheck) freelist() error {
+func (c *check) freelist() error {
 	p, err := c.read(c.meta.freelist)
 	if err != nil {
 		return err
@@ -190,7 +196,7 @@ func (c *pageCheck) freelist() error {
 
 // tree checks the pages under id, whose keys lie in [from, to); nil is no bound.
 // No page is used twice, so this ends.
-func (c *pageCheck) tree(id uint64, from, to []byte) error {
+func (c *check) tree(id uint64, from, to []byte) error {
 	p, err := c.read(id)
 	if err != nil {
 		return err
@@ -205,7 +211,7 @@ func (c *pageCheck) tree(id uint64, from, to []byte) error {
 	}
 }
 
-func (c *pageCheck) branch(p page, from, to []byte) error {
+func (c *check) branch(p page, from, to []byte) error {
 	keys := make([][]byte, p.count)
 	children := make([]uint64, p.count)
 	if p.count == 0 {
@@ -237,7 +243,7 @@ func (c *pageCheck) branch(p page, from, to []byte) error {
 	return nil
 }
 
-func (c *pageCheck) leaf(p page, from, to []byte) error {
+func (c *check) leaf(p page, from, to []byte) error {
 	keys := make([][]byte, p.count)
 	order := binary.NativeEndian
 	for i := range p.count {
@@ -265,7 +271,7 @@ func (c *pageCheck) leaf(p page, from, to []byte) error {
 
 // bucket checks a bucket inside a leaf: a root page's number, or, where that is
 // 0, the bucket's only page itself.
-func (c *pageCheck) bucket(value []byte) error {
+func (c *check) bucket(value []byte) error {
 	if len(value) < bucketBytes {
 		return damage("a bucket is too short")
 	}
