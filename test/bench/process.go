@@ -1,0 +1,170 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/socket"
+	"github.com/localpasskey/localpasskey/internal/swtpm"
+)
+
+// starts is how often a daemon is started.
+const starts = 7
+
+// listening is what the daemon that is measured prints when it can be called.
+const listening = "listening"
+
+// serve is the daemon that is measured: as `localpasskey daemon --user`, but for the
+// TPM, which is a software one whose state is in dir.
+func serve(ctx context.Context, dir string, stdout io.Writer) (err error) {
+	chip, err := swtpm.Start(ctx, filepath.Join(dir, "tpm"))
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, chip.Close()) }()
+	return daemon.Run(ctx, daemon.Config{
+		StorePath: filepath.Join(dir, "passkeys.db"), OpenTPM: chip.Opener(), User: new(person),
+		Version: "bench", Log: slog.New(slog.DiscardHandler),
+	}, filepath.Join(dir, "socket"), func() { fmt.Fprintln(stdout, listening) })
+}
+
+// measureProcess starts daemons on the store in dir and the TPM that r has switched
+// off.
+func measureProcess(ctx context.Context, dir string, r *rig, t *table) error {
+	if err := os.Rename(r.tpmDir, filepath.Join(dir, "tpm")); err != nil {
+		return err
+	}
+	var took []time.Duration
+	var idle, listed float64
+	for range starts {
+		d, err := startDaemon(ctx, dir)
+		if err != nil {
+			return err
+		}
+		took = append(took, d.took)
+		idle, listed, err = d.weigh(ctx)
+		if err := errors.Join(err, d.stop()); err != nil {
+			return err
+		}
+	}
+	section := r.daemonSection()
+	line := row{Section: section, Name: "process started to first answer over the socket, starting swtpm included", Value: micros(took) / 1e3, Unit: "ms"}
+	t.add(line.bound("< 150 ms", line.Value, startLimit))
+	line = row{Section: section, Name: "resident memory after that", Value: idle, Unit: "MB"}
+	t.add(line.bound("< 40 MB", line.Value, memoryLimit))
+	t.add(row{Section: section, Name: "resident memory after listing all", Value: listed, Unit: "MB"})
+	return nil
+}
+
+// process is a running daemon.
+type process struct {
+	cmd  *exec.Cmd
+	conn *socket.Conn
+	took time.Duration // from its start to its first answer
+}
+
+func startDaemon(ctx context.Context, dir string) (*process, error) {
+	program, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, program, "-serve", dir)
+	cmd.Stderr = os.Stderr
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	began := time.Now()
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	p := &process{cmd: cmd}
+	lines := bufio.NewScanner(out)
+	if !lines.Scan() || lines.Text() != listening {
+		return nil, errors.Join(errors.New("the daemon did not start"), p.stop())
+	}
+	if p.conn, err = socket.Dial(ctx, filepath.Join(dir, "socket")); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	if _, err := ctap.NewClient(p.conn).GetInfo(ctx); err != nil {
+		return nil, errors.Join(err, p.stop())
+	}
+	p.took = time.Since(began)
+	return p, nil
+}
+
+// weigh gives the daemon's memory in MB, before and after it has listed all
+// passkeys.
+func (p *process) weigh(ctx context.Context) (idle, listed float64, err error) {
+	if idle, err = p.resident(); err != nil {
+		return 0, 0, err
+	}
+	for seen := uint(0); ; {
+		page, err := ctap.Call[ctap.ListResponse](ctx, ctap.NewClient(p.conn), ctap.CommandList, ctap.ListRequest{Offset: seen})
+		if err != nil {
+			return 0, 0, err
+		}
+		if seen += uint(len(page.Passkeys)); seen >= page.Total || len(page.Passkeys) == 0 {
+			break
+		}
+	}
+	listed, err = p.resident()
+	return idle, listed, err
+}
+
+// resident is VmRSS, in MB of 10^6 bytes.
+func (p *process) resident() (float64, error) {
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
+	if err != nil {
+		return 0, err
+	}
+	for line := range bytes.Lines(status) {
+		var kibibytes float64
+		if n, _ := fmt.Sscanf(string(line), "VmRSS: %f kB", &kibibytes); n == 1 {
+			return kibibytes * 1024 / 1e6, nil
+		}
+	}
+	return 0, errors.New("/proc says nothing of the daemon's memory")
+}
+
+func (p *process) stop() error {
+	var errs []error
+	if p.conn != nil {
+		errs = append(errs, p.conn.Close())
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil && !errors.Is(err, os.ErrProcessDone) {
+		errs = append(errs, err)
+	}
+	return errors.Join(append(errs, p.cmd.Wait())...)
+}
+
+// measureBinary builds the program as it is shipped.
+func measureBinary(ctx context.Context, dir string, t *table) error {
+	file := filepath.Join(dir, "localpasskey")
+	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", file,
+		"github.com/localpasskey/localpasskey/cmd/localpasskey")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := cmd.CombinedOutput(); err != nil {
+		return fmt.Errorf("building localpasskey: %w: %s", err, strings.TrimSpace(string(output)))
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return err
+	}
+	line := row{Section: "The program", Name: "bin/localpasskey, stripped", Value: float64(info.Size()) / 1e6, Unit: "MB"}
+	t.add(line.bound("< 15 MB", line.Value, programLimit))
+	return nil
+}
