@@ -13,7 +13,7 @@ import (
 	"github.com/google/go-tpm/tpm2"
 	"github.com/google/go-tpm/tpm2/transport"
 
-	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/demo/attacker"
 	"github.com/localpasskey/localpasskey/internal/demo/site"
 	"github.com/localpasskey/localpasskey/internal/secret"
@@ -90,14 +90,33 @@ func run(ctx context.Context, c Config, openTo func(context.Context) (*site.Site
 		return err
 	}
 	defer func() { err = errors.Join(err, os.RemoveAll(d.dir)) }()
+	var kept *site.Site
+	if c.Serve != "" {
+		if kept, err = site.Open(ctx, c.Serve, ""); err != nil {
+			return err
+		}
+		defer func() { err = errors.Join(err, kept.Close(ctx)) }()
+	}
+	if err := d.whole(ctx); err != nil {
+		return err
+	}
+	if kept != nil {
+		d.keep(ctx, kept)
+	}
+	return nil
+}
+
+// whole is the run from the first line to the verdict.
+func (d *demo) whole(ctx context.Context) error {
 	lackedSRK, err := d.begin(ctx)
 	if err != nil {
-		return err
+		d.record("start", nil, err)
+		return errors.Join(d.end(false), ErrFailed)
 	}
 	ok := d.play(ctx)
 	if d.Chip != nil {
 		if err := d.tellLeft(ctx, lackedSRK); err != nil {
-			return err
+			ok = d.record("look what is left", nil, err)
 		}
 	}
 	if err := d.end(ok); err != nil {
@@ -106,10 +125,7 @@ func run(ctx context.Context, c Config, openTo func(context.Context) (*site.Site
 	if !ok {
 		return ErrFailed
 	}
-	if c.Serve == "" {
-		return nil
-	}
-	return d.keepServing(ctx)
+	return nil
 }
 
 // begin says what is going to happen, and on a chip asks first. absent tells that
@@ -207,13 +223,22 @@ func (d *demo) steps(ctx context.Context, steps []step) bool {
 // record notes how a step went and prints its line.
 func (d *demo) record(name string, o *outcome, err error) bool {
 	if err != nil {
-		d.results = append(d.results, result{Name: name, Error: err.Error()})
+		d.results = append(d.results, result{Name: name, Error: reason(err)})
 		d.line("  ✗ %s", name)
 		return false
 	}
 	d.results = append(d.results, result{Name: name, OK: true, Facts: o.facts})
 	d.line("  ✓ %s\n    → %s", name, o.said)
 	return true
+}
+
+// reason is err on one line, with what to do where that is known.
+func reason(err error) string {
+	text := strings.ReplaceAll(err.Error(), "\n", "; ")
+	if problem, ok := errors.AsType[*ctap.Problem](err); ok && problem.Hint != "" {
+		text += "; hint: " + problem.Hint
+	}
+	return text
 }
 
 // end prints the verdict.
@@ -233,7 +258,7 @@ func (d *demo) end(ok bool) error {
 		return nil
 	}
 	last := d.results[len(d.results)-1]
-	d.line("main job: FAILED at %s: %s", last.Name, strings.ReplaceAll(last.Error, "\n", "; "))
+	d.line("main job: FAILED at %s: %s", last.Name, last.Error)
 	return nil
 }
 
@@ -251,17 +276,12 @@ func (d *demo) line(format string, args ...any) {
 	}
 }
 
-// keepServing keeps a fresh site's page up until ctx ends.
-func (d *demo) keepServing(ctx context.Context) error {
-	s, err := site.Open(ctx, d.Serve, "")
-	if err != nil {
-		return err
-	}
+// keep says where the site is that stays up until ctx ends.
+func (d *demo) keep(ctx context.Context, s *site.Site) {
 	fmt.Fprintf(d.Err, "The site is at %s until Ctrl-C.\n"+
 		"A browser reaches LocalPasskey only once it is installed, as a device or through the extension; "+
 		"until then the page talks to whatever else the browser knows.\n", s.Origin)
 	<-ctx.Done()
-	return s.Close(ctx)
 }
 
 func (d *demo) newDir() (string, error) { return os.MkdirTemp(d.dir, "m") }
@@ -274,109 +294,4 @@ func (d *demo) newMachine(ctx context.Context) (*machine, error) {
 		return nil, err
 	}
 	return boot(ctx, dir, d.Daemon, d.Chip)
-}
-
-// mainJob is what a person does with a passkey.
-func (d *demo) mainJob() []step {
-	return []step{
-		{"set a PIN", d.setPIN},
-		{"register", d.register},
-		{"sign in with an allow-list", d.signIn(false)},
-		{"sign in as discoverable login", d.signIn(true)},
-	}
-}
-
-func (d *demo) setPIN(ctx context.Context) (*outcome, error) {
-	s, err := d.newSite(ctx)
-	if err != nil {
-		return nil, err
-	}
-	d.main, err = d.newMachine(ctx)
-	if err != nil {
-		return nil, errors.Join(err, s.Close(ctx))
-	}
-	d.browser = &browser{site: s, device: d.main.device, pin: examplePIN()}
-	if err := d.main.setUp(ctx); err != nil {
-		return nil, err
-	}
-	if err := d.browser.platform().SetPIN(ctx, d.browser.pin); err != nil {
-		return nil, err
-	}
-	info, err := d.main.device.GetInfo(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if !info.Options["clientPin"] || !info.Options["alwaysUv"] {
-		return nil, fmt.Errorf("getInfo says clientPin %v, alwaysUv %v", info.Options["clientPin"], info.Options["alwaysUv"])
-	}
-	return &outcome{
-		said:  fmt.Sprintf("checked and counted by the TPM, %d wrong ones in all; no key is used without it", tries),
-		facts: facts{"tries": tries, "always_uv": true},
-	}, nil
-}
-
-func (d *demo) register(ctx context.Context) (*outcome, error) {
-	got, err := d.browser.register(ctx)
-	if err != nil {
-		return nil, err
-	}
-	if err := d.main.person.once(authenticator.OperationRegister, site.Host); err != nil {
-		return nil, err
-	}
-	if err := d.check(got, 0); err != nil {
-		return nil, err
-	}
-	if want := authenticator.TPMAAGUID().String(); got.AAGUID != want {
-		return nil, fmt.Errorf("the site got AAGUID %s, not %s", got.AAGUID, want)
-	}
-	if got.Format != "packed" || got.Attestation != "basic_surrogate" {
-		return nil, fmt.Errorf("the site got attestation %s, %s", got.Format, got.Attestation)
-	}
-	return &outcome{
-		said: fmt.Sprintf("the site was told %s (not synced), AAGUID %s;\n"+
-			"      it has verified packed self attestation (that the key signs; a maker's would prove the rest)",
-			flagText(got), got.AAGUID),
-		facts: factsOf(got),
-	}, nil
-}
-
-func (d *demo) signIn(discoverable bool) func(context.Context) (*outcome, error) {
-	return func(ctx context.Context) (*outcome, error) {
-		got, err := d.browser.signIn(ctx, discoverable)
-		if err != nil {
-			return nil, err
-		}
-		if err := d.main.person.once(authenticator.OperationSignIn, site.Host); err != nil {
-			return nil, err
-		}
-		if err := d.check(got, d.counter+1); err != nil {
-			return nil, err
-		}
-		d.counter = got.Counter
-		return &outcome{
-			said:  fmt.Sprintf("the site knows %s by %s, counter %d", got.Account, flagText(got), got.Counter),
-			facts: factsOf(got),
-		}, nil
-	}
-}
-
-// check holds what the site was told against what LocalPasskey promises to tell.
-func (d *demo) check(got *site.Receipt, counter uint32) error {
-	if !got.UP || !got.UV || got.BE || got.BS || got.Counter != counter {
-		return fmt.Errorf("the site was told %s, counter %d; expected UP=1 UV=1 BE=0 BS=0, counter %d", flagText(got), got.Counter, counter)
-	}
-	return nil
-}
-
-func flagText(r *site.Receipt) string {
-	bit := map[bool]int{true: 1}
-	return fmt.Sprintf("UP=%d UV=%d BE=%d BS=%d", bit[r.UP], bit[r.UV], bit[r.BE], bit[r.BS])
-}
-
-func factsOf(r *site.Receipt) facts {
-	f := facts{"up": r.UP, "uv": r.UV, "be": r.BE, "bs": r.BS, "counter": r.Counter, "aaguid": r.AAGUID}
-	if r.Format != "" {
-		f["fmt"], f["attestation"] = r.Format, r.Attestation
-	}
-	return f
 }

@@ -24,6 +24,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/demo/attacker"
 	"github.com/localpasskey/localpasskey/internal/demo/site"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
+	"github.com/localpasskey/localpasskey/internal/tpm"
 )
 
 // realDaemon is what cmd/localpasskey-demo connects.
@@ -277,8 +278,8 @@ func TestChip(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var out, errs bytes.Buffer
 			err := Run(t.Context(), Config{Daemon: realDaemon, Chip: a.Open, ChipName: "/dev/x", In: c.in, Out: &out, Err: &errs})
-			if err == nil || !strings.Contains(err.Error(), c.want) {
-				t.Errorf("got %v", err)
+			if last := "main job: FAILED at start: "; !errors.Is(err, ErrFailed) || !strings.Contains(out.String(), last) || !strings.Contains(out.String(), c.want) {
+				t.Errorf("got %v:\n%s", err, out.String())
 			}
 			if !strings.Contains(errs.String(), "NV index") || !strings.Contains(errs.String(), "0x81000001") {
 				t.Errorf("what would be written is not listed: %s", errs.String())
@@ -359,6 +360,29 @@ func TestServe(t *testing.T) {
 	}
 	if !strings.Contains(errs.String(), "only once it is installed") {
 		t.Errorf("the page's limits are not told: %s", errs)
+	}
+}
+
+// An address for the page that cannot be had is told before anything runs.
+func TestServeRefusesNetwork(t *testing.T) {
+	leavesNothing(t)
+	var out bytes.Buffer
+	err := Run(t.Context(), Config{Daemon: realDaemon, Serve: "0.0.0.0:0", Out: &out, Err: io.Discard})
+	if err == nil || !strings.Contains(err.Error(), "127.0.0.1") || out.Len() != 0 {
+		t.Errorf("got %v:\n%s", err, out.String())
+	}
+}
+
+func TestChipThatIsNotThere(t *testing.T) {
+	leavesNothing(t)
+	var out bytes.Buffer
+	err := Run(t.Context(), Config{
+		Daemon: realDaemon, Chip: tpm.Device("/dev/no-such-tpm"), ChipName: "/dev/no-such-tpm", In: strings.NewReader("y\n"),
+		Out: &out, Err: io.Discard,
+	})
+	if !errors.Is(err, ErrFailed) || !strings.HasPrefix(out.String(), "  ✗ start\nmain job: FAILED at start: this machine has no TPM 2.0") ||
+		!strings.Contains(out.String(), "; hint: ") {
+		t.Errorf("got %v:\n%s", err, out.String())
 	}
 }
 
