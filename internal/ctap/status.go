@@ -74,13 +74,13 @@ func (s Status) Error() string {
 // StatusOf is the only way from an error to the wire: a Status anywhere in the
 // chain wins, a cancelled context is KeepaliveCancel, an expired one
 // UserActionTimeout, a key off its curve InvalidParameter, malformed CBOR
-// InvalidCBOR, and anything else Other.
+// InvalidCBOR, and anything else Other. Only nil is StatusOK.
 func StatusOf(err error) Status {
 	var s Status
 	switch {
 	case err == nil:
 		return StatusOK
-	case errors.As(err, &s):
+	case errors.As(err, &s) && s != StatusOK:
 		return s
 	case errors.Is(err, context.Canceled):
 		return KeepaliveCancel
