@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/secret"
@@ -87,4 +89,34 @@ func TestLocked(t *testing.T) {
 			t.Errorf("Each on a locked store: %v", err)
 		}
 	}
+}
+
+// TestUsedIsWrittenSoon looks into a copy of the file, as after a power cut.
+func TestUsedIsWrittenSoon(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "store.db")
+		s := unlocked(t, path)
+		c := storetest.Credential(t, "a.example", 1)
+		if err := s.Put(c); err != nil {
+			t.Fatal(err)
+		}
+		for range 10 { // a stream of uses does not put the writing off
+			s.Used(c.ID, time.Now())
+			<-time.After(100 * time.Millisecond)
+		}
+		synctest.Wait()
+		file, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		copied := filepath.Join(dir, "copy.db")
+		if err := os.WriteFile(copied, file, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		got, err := unlocked(t, copied).ByID(c.ID)
+		if err != nil || got.Uses < c.Uses+5 {
+			t.Errorf("a second after the first of ten uses the file tells of %+v, %v", got, err)
+		}
+	})
 }
