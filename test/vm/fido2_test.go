@@ -246,7 +246,7 @@ func (c *client) manage(t *testing.T) {
 	}
 	contains(t, succeed(t, "", c.enter(), "fido2-token", "-L", "-k", doomed.rp, c.key.path), doomed.id, "es256")
 	succeed(t, "", c.enter(), "fido2-token", "-D", "-i", doomed.id, c.key.path)
-	out, err := run(t, lines(digest("sign in"), doomed.rp, doomed.id), c.enter(), "fido2-assert", "-G", c.key.path)
+	out, err := run(t, lines(digest("sign in"), doomed.rp, doomed.id), c.enter(), "fido2-assert", "-G", "-v", c.key.path)
 	if err == nil {
 		t.Error("signed in with what was deleted")
 	}

@@ -70,24 +70,33 @@ type line struct{ expect, typed string }
 // the terminal, and its error. input is its standard input.
 func run(t *testing.T, input string, dialogue []line, program string, args ...string) (string, error) {
 	t.Helper()
+	file, err := os.CreateTemp(t.TempDir(), "printed")
+	check(t, err)
+	t.Cleanup(func() { _ = file.Close() }) // of a file that goes with the test
 	cmd := exec.CommandContext(t.Context(), program, args...)
-	var printed bytes.Buffer
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &printed, &printed
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), file, file
 	terminal := ptytest.New(t)
+	printed := func() string {
+		content, err := os.ReadFile(file.Name())
+		check(t, err)
+		return string(content)
+	}
+	defer func() { // also where it does not ask what it should
+		t.Logf("$ %s %s\n%s%s", filepath.Base(program), strings.Join(args, " "),
+			strings.ReplaceAll(terminal.Output(), "\r\n", "\n"), printed())
+	}()
 	check(t, terminal.Start(cmd))
 	for _, l := range dialogue {
 		terminal.Expect(l.expect)
 		terminal.Type(l.typed + "\n")
 	}
-	err := cmd.Wait()
-	t.Logf("$ %s %s\n%s%s", filepath.Base(program), strings.Join(args, " "),
-		strings.ReplaceAll(terminal.Output(), "\r\n", "\n"), printed.String())
+	err = cmd.Wait()
 	for _, l := range dialogue {
 		if strings.Contains(terminal.Output(), l.typed) {
-			t.Errorf("what was typed is on the terminal")
+			t.Error("what was typed is on the terminal")
 		}
 	}
-	return printed.String(), err
+	return printed(), err
 }
 
 // succeed is run where an error ends the test.
