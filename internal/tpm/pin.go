@@ -132,6 +132,11 @@ func (m *Machine) settle(ctx context.Context) (*generation, error) {
 	if g.pin != pinSetting {
 		return g, nil
 	}
+	// If the answer cannot be kept, the next call would ask again, and the eighth
+	// would lock the PIN: so first see whether the ledger can be written at all.
+	if err := m.commit(g, m.doomed); err != nil {
+		return nil, err
+	}
 	state := pinUnset
 	err := m.try(ctx, g, bytes.Clone(g.initial))
 	var refused *authenticator.WrongPIN

@@ -10,27 +10,38 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
-	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/tpm/policy"
 	"github.com/localpasskey/localpasskey/internal/tpm/problem"
 	"github.com/localpasskey/localpasskey/internal/tpm/wire"
 )
 
 // Show shows the index's authorization, which cover has, to the policy session s:
-// TPM2_PolicySecret (Part 3 §23.4). With a lifetime it gives a ticket for ref. The
-// nonce is left out: then the time runs from now, not from when the session began,
-// and the ticket ends with a restart of the TPM.
+// TPM2_PolicySecret (Part 3 §23.4). With a lifetime it gives a ticket for ref, and the
+// policy holds as long. The time runs from when the session began, which may be long
+// ago: a person was asked meanwhile. It does so only with the session's nonce; without
+// one it would run from when the TPM was started, and be over on any machine that has
+// been up for longer.
 func (x *Index) Show(t transport.TPM, s, cover *wire.Session, ref []byte, lifetime time.Duration) (*wire.Ticket, error) {
 	rsp, err := tpm2.PolicySecret{
 		AuthHandle:    x.by(cover),
 		PolicySession: s.Handle(),
+		NonceTPM:      s.NonceTPM(),
 		PolicyRef:     tpm2.TPM2BNonce{Buffer: ref},
-		Expiration:    -int32(lifetime / time.Second), //nolint:gosec // GrantLifetime.
+		Expiration:    expiration(s.Age(), lifetime),
 	}.Execute(t)
 	if err != nil {
 		return nil, x.refusal(t, err)
 	}
 	return &wire.Ticket{Timeout: rsp.Timeout.Buffer, Proof: rsp.PolicyTicket}, nil
+}
+
+// expiration is what has passed and what is to come, in whole seconds; negative, to
+// get a ticket. Without a lifetime there is neither end nor ticket.
+func expiration(age, lifetime time.Duration) int32 {
+	if lifetime == 0 {
+		return 0
+	}
+	return -int32((age + lifetime) / time.Second) //nolint:gosec // prompts are open for minutes
 }
 
 // refusal tells a wrong PIN from everything else that PolicySecret may answer.
@@ -42,11 +53,11 @@ func (x *Index) refusal(t transport.TPM, err error) error {
 		}
 		return &authenticator.WrongPIN{Retries: 0}
 	case errors.Is(err, tpm2.TPMRCBadAuth), errors.Is(err, tpm2.TPMRCAuthFail):
-		left, err := x.Retries(t)
-		if err != nil {
-			return fmt.Errorf("%w, and the attempts cannot be read: %w", ctap.PINInvalid, err)
+		wrong := &authenticator.WrongPIN{Retries: Attempts}
+		if left, err := x.Retries(t); err == nil {
+			wrong.Retries = left
 		}
-		return &authenticator.WrongPIN{Retries: left}
+		return wrong // also where the number is not known: the try was counted
 	case errors.Is(err, tpm2.TPMRCHandle):
 		return problem.Ended(err)
 	default:

@@ -10,6 +10,7 @@ import (
 	"encoding/binary"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/google/go-tpm/tpm2"
 	"github.com/google/go-tpm/tpm2/transport"
@@ -42,6 +43,7 @@ type Session struct {
 	auth        []byte // authValue of what the session authorizes
 	nonceCaller []byte
 	nonceTPM    []byte
+	started     time.Time // a little before the TPM's own start of the session
 }
 
 // StartPolicy starts a policy session. With a salt its HMACs are computed and
@@ -58,7 +60,7 @@ func StartHMAC(t transport.TPM, salt *Salt) (*Session, error) {
 
 // start is TPM2_StartAuthSession (Part 3 §11.1).
 func start(t transport.TPM, kind tpm2.TPMSE, salt *Salt) (*Session, error) {
-	s := &Session{nonceCaller: make([]byte, nonceBytes)}
+	s := &Session{nonceCaller: make([]byte, nonceBytes), started: time.Now()}
 	if err := s.NewNonceCaller(); err != nil {
 		return nil, err
 	}
@@ -130,6 +132,9 @@ func (s *Session) Init(transport.TPM) error { return nil }
 // CleanupFailure does nothing: a refused command leaves the session as it was, and
 // closing the connection ends it.
 func (s *Session) CleanupFailure(transport.TPM) error { return nil }
+
+// Age is how long ago the session was started.
+func (s *Session) Age() time.Duration { return time.Since(s.started) }
 
 // NonceTPM is the TPM's latest nonce.
 func (s *Session) NonceTPM() tpm2.TPM2BNonce { return tpm2.TPM2BNonce{Buffer: s.nonceTPM} }
