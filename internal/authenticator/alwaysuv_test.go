@@ -118,6 +118,12 @@ func TestHMACSecretFollowsUV(t *testing.T) {
 
 func hmacSecret(t *testing.T, p ctap.Platform, options *ctap.Options) []byte {
 	t.Helper()
+	return hmacSecretWith(t, p, &ctap.GetAssertionRequest{RPID: rpID, ClientDataHash: hash("sign in"), Options: options})
+}
+
+// hmacSecretWith adds a salt to req and decrypts the output.
+func hmacSecretWith(t *testing.T, p ctap.Platform, req *ctap.GetAssertionRequest) []byte {
+	t.Helper()
 	shared, agreement, err := p.Agree(t.Context())
 	check(t, err)
 	enc, err := shared.Encrypt(hash("salt"))
@@ -126,10 +132,8 @@ func hmacSecret(t *testing.T, p ctap.Platform, options *ctap.Options) []byte {
 		1: agreement.KeyAgreement, 2: enc, 3: shared.Authenticate(enc), 4: uint(p.Protocol),
 	})
 	check(t, err)
-	response, err := p.Authenticator.GetAssertion(t.Context(), &ctap.GetAssertionRequest{
-		RPID: rpID, ClientDataHash: hash("sign in"), Options: options,
-		Extensions: ctap.Extensions{"hmac-secret": input},
-	})
+	req.Extensions = ctap.Extensions{"hmac-secret": input}
+	response, err := p.Authenticator.GetAssertion(t.Context(), req)
 	check(t, err)
 	data, err := webauthn.ParseAuthenticatorData(response.AuthData)
 	check(t, err)

@@ -3,6 +3,8 @@ package authenticator
 import (
 	"context"
 	"log/slog"
+	"sync"
+	"time"
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/consent"
@@ -71,10 +73,21 @@ func (a *Authenticator) Reinsert() bool { return a.gate.Reinsert() }
 type Channel struct {
 	a    *Authenticator
 	door ctap.Door
-	// pending is what the command before left for its "next" command; any other
-	// command discards it (CTAP 2.3 §6, stateful commands).
-	pending any
+
+	mu      sync.Mutex
+	pending pending
 }
+
+// pending is what the command before left for its "next" command; any other
+// command discards it (CTAP 2.3 §6, stateful commands).
+type pending struct {
+	state any
+	epoch uint64 // of the gate: what has been permitted since then is not this
+	since time.Time
+}
+
+// nextTimeout is how long a "next" command is waited for (CTAP 2.3 §6.3).
+const nextTimeout = 30 * time.Second
 
 var _ ctap.Authenticator = (*Channel)(nil)
 
@@ -100,20 +113,65 @@ func continued[R any](ctx context.Context, ch *Channel, name string, do func(con
 	defer end()
 	response, err := do(ctx)
 	if err != nil {
-		if ctap.StatusOf(err) == ctap.Other {
-			ch.a.log.ErrorContext(ctx, "request failed", "command", name, "cause", err)
-		}
+		ch.a.failed(ctx, name, err)
 		return none, err
 	}
 	return response, nil
 }
 
+// failed notes the cause of what the wire calls OTHER.
+func (a *Authenticator) failed(ctx context.Context, command string, err error) {
+	if ctap.StatusOf(err) == ctap.Other {
+		a.log.ErrorContext(ctx, "request failed", "command", command, "cause", err)
+	}
+}
+
+// take gives what the command before left, nil where that is nothing, too old, or
+// no longer permitted.
+func (ch *Channel) take() any {
+	ch.mu.Lock()
+	p := ch.pending
+	ch.pending = pending{}
+	ch.mu.Unlock()
+	if p.epoch == ch.a.gate.Epoch() && time.Since(p.since) <= nextTimeout {
+		return p.state
+	}
+	closeState(p.state)
+	return nil
+}
+
+// leave keeps state for the next command, for as long as that may take.
+func (ch *Channel) leave(state any) {
+	if state == nil {
+		return
+	}
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	p := pending{state: state, epoch: ch.a.gate.Epoch(), since: time.Now()}
+	ch.pending = p
+	ch.a.gate.After(nextTimeout, func() {
+		ch.mu.Lock()
+		defer ch.mu.Unlock()
+		if ch.pending == p {
+			ch.pending = pending{}
+			closeState(state)
+		}
+	})
+}
+
 // discard clears what the command before left.
 func (ch *Channel) discard() {
-	if next, ok := ch.pending.(*remaining); ok {
-		next.close()
+	ch.mu.Lock()
+	defer ch.mu.Unlock()
+	closeState(ch.pending.state)
+	ch.pending = pending{}
+}
+
+// closeState drops what must not wait for the garbage collector.
+func closeState(state any) {
+	if left, ok := state.(*remaining); ok {
+		left.close()
 	}
-	ch.pending = nil
 }
 
 // ClientPIN is authenticatorClientPIN (CTAP 2.3 §6.5.5).
@@ -134,10 +192,8 @@ func (ch *Channel) Selection(ctx context.Context) error {
 // CredentialManagement is authenticatorCredentialManagement (CTAP 2.3 §6.8).
 func (ch *Channel) CredentialManagement(ctx context.Context, req *ctap.CredentialManagementRequest) (*ctap.CredentialManagementResponse, error) {
 	return continued(ctx, ch, "credentialManagement", func(context.Context) (*ctap.CredentialManagementResponse, error) {
-		pending := ch.pending
-		ch.discard()
-		response, rest, err := ch.a.manage.Handle(req, pending)
-		ch.pending = rest
+		response, rest, err := ch.a.manage.Handle(req, ch.take())
+		ch.leave(rest)
 		return response, err
 	})
 }

@@ -159,19 +159,17 @@ func (a *Authenticator) assertionOutputs(ctx context.Context, c *Credential, z *
 	if s == nil || len(key.Handle) == 0 {
 		return nil, nil
 	}
-	outputs := secret.Of(make([]byte, 0, 2*saltBytes))
-	defer outputs.Wipe()
-	plain := outputs.Reveal()
-	for rest := s.plain.Reveal(); len(rest) > 0; rest = rest[saltBytes:] {
-		out, err := a.mac(ctx, key, z, rest[:saltBytes])
+	plain := make([]byte, s.plain.Len())
+	defer clear(plain)
+	for at := 0; at < len(plain); at += saltBytes {
+		out, err := a.mac(ctx, key, z, s.plain.Reveal()[at:at+saltBytes])
 		if err != nil {
 			return nil, err
 		}
-		plain = append(plain, out.Reveal()...)
+		copy(plain[at:], out.Reveal())
 		out.Wipe()
 	}
 	encrypted, err := s.shared.Encrypt(plain)
-	clear(plain)
 	if err != nil {
 		return nil, err
 	}

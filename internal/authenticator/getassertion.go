@@ -15,15 +15,11 @@ import (
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
-// nextTimeout is how long getNextAssertion waits for its turn (CTAP 2.3 §6.3).
-const nextTimeout = 30 * time.Second
-
 // remaining is what getAssertion leaves for getNextAssertion.
 type remaining struct {
 	request *signIn
 	auth    *consent.Authorization
 	rest    []*Credential
-	last    time.Time
 }
 
 // signIn is a getAssertion request that has been checked.
@@ -175,8 +171,8 @@ func (ch *Channel) signIn(ctx context.Context, in *signIn, z *consent.Authorizat
 		return response, nil
 	}
 	response.NumberOfCredentials = uint(len(found))
-	left.rest, left.last = found[1:], time.Now()
-	ch.pending = left
+	left.rest = found[1:]
+	ch.leave(left)
 	return response, nil
 }
 
@@ -306,33 +302,30 @@ func answer(c *Credential, z *consent.Authorization, in *signIn, data, signature
 // GetNextAssertion is authenticatorGetNextAssertion (CTAP 2.3 §6.3).
 func (ch *Channel) GetNextAssertion(ctx context.Context) (*ctap.GetAssertionResponse, error) {
 	return continued(ctx, ch, "getNextAssertion", func(ctx context.Context) (*ctap.GetAssertionResponse, error) {
-		next, ok := ch.pending.(*remaining)
+		left, ok := ch.take().(*remaining)
 		if !ok {
 			return nil, ctap.NotAllowed
 		}
-		if time.Since(next.last) > nextTimeout {
-			ch.discard()
-			return nil, ctap.NotAllowed
+		response, err := ch.a.nextAssertion(ctx, left)
+		if err != nil || len(left.rest) == 0 {
+			left.close()
+			return response, err
 		}
-		return ch.nextAssertion(ctx, next)
+		ch.leave(left)
+		return response, nil
 	})
 }
 
-func (ch *Channel) nextAssertion(ctx context.Context, next *remaining) (*ctap.GetAssertionResponse, error) {
-	c := next.rest[0]
-	r, err := ch.a.prepareSignIn(ctx, c, next.auth)
+func (a *Authenticator) nextAssertion(ctx context.Context, left *remaining) (*ctap.GetAssertionResponse, error) {
+	c := left.rest[0]
+	left.rest = left.rest[1:]
+	r, err := a.prepareSignIn(ctx, c, left.auth)
 	if err != nil {
-		ch.discard()
 		return nil, err
 	}
-	response, err := ch.a.assert(ctx, next.request, next.auth, c, r)
+	response, err := a.assert(ctx, left.request, left.auth, c, r)
 	if err = errors.Join(err, r.Close()); err != nil {
-		ch.discard()
 		return nil, err
-	}
-	next.rest, next.last = next.rest[1:], time.Now()
-	if len(next.rest) == 0 {
-		ch.discard()
 	}
 	return response, nil
 }

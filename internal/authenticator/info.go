@@ -16,11 +16,16 @@ const maxMessageBytes = 7609
 // typed at the authenticator's own prompt.
 const uvPasscodeInternal = 0x0004
 
-// GetInfo is authenticatorGetInfo (CTAP 2.3 §6.4), derived from what there is.
+// GetInfo is authenticatorGetInfo (CTAP 2.3 §6.4), derived from what there is. It
+// waits for nobody's turn: platforms ask it first, and give up after a second.
 func (ch *Channel) GetInfo(ctx context.Context) (*ctap.GetInfoResponse, error) {
-	return serve(ctx, ch, "getInfo", func(context.Context) (*ctap.GetInfoResponse, error) {
-		return ch.a.info(ch.door)
-	})
+	ch.discard()
+	info, err := ch.a.info(ch.door)
+	if err != nil {
+		ch.a.failed(ctx, "getInfo", err)
+		return nil, err
+	}
+	return info, nil
 }
 
 func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {

@@ -138,13 +138,19 @@ func registrationOptions(o *ctap.Options, uv *consent.Request) (discoverable boo
 func isTrue(b *bool) bool { return b != nil && *b }
 
 // refuseExcluded is step 12. The person is asked before the site learns that a
-// credential is here, and whatever the answer, it is the same.
+// credential is here, and whatever the answer, it is the same. One that credProtect
+// hides is hidden until our prompt has verified the user: a no is then answered as
+// if nothing were here.
 func (a *Authenticator) refuseExcluded(ctx context.Context, req *ctap.MakeCredentialRequest, z *consent.Authorization) error {
-	excluded, err := a.named(req.ExcludeList, webauthn.RPIDHash(req.RP.ID))
+	named, err := a.named(req.ExcludeList, webauthn.RPIDHash(req.RP.ID))
 	if err != nil {
 		return err
 	}
-	excluded = credential.Visible(excluded, z.UV(), true)
+	excluded := credential.Visible(named, z.Verified(), true)
+	hidden := len(excluded) == 0
+	if hidden {
+		excluded = credential.Visible(named, z.UV(), true)
+	}
 	if len(excluded) == 0 {
 		return nil
 	}
@@ -152,7 +158,8 @@ func (a *Authenticator) refuseExcluded(ctx context.Context, req *ctap.MakeCreden
 	yes, err := consent.Obtain(ctx, a.gate, z, ask, func(context.Context) (*ready, error) {
 		return &ready{pin: a.pin, spec: excluded[0].Key.KeySpec}, nil
 	})
-	if status := ctap.StatusOf(err); err != nil && status != ctap.OperationDenied && status != ctap.UserActionTimeout {
+	status := ctap.StatusOf(err)
+	if err != nil && (hidden || status != ctap.OperationDenied && status != ctap.UserActionTimeout) {
 		return err
 	}
 	return errors.Join(ctap.CredentialExcluded, yes.Use.Close())
@@ -183,6 +190,9 @@ func newCredential(req *ctap.MakeCredentialRequest, discoverable bool, s Setting
 // register asks, signs, stores and answers (steps 14, 17–19).
 func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRequest, c *Credential, z *consent.Authorization) (*ctap.MakeCredentialResponse, error) {
 	format := attestationFormat(req.AttestationFormatsPreference)
+	if c.Key.Binding == PINBound && !z.UV() {
+		format = formatNone // the key cannot sign before there is a PIN
+	}
 	wantsMAC, err := requestedHMACSecret(req.Extensions)
 	if err != nil {
 		return nil, err
@@ -191,7 +201,7 @@ func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRe
 	if err != nil {
 		return nil, err
 	}
-	ask := Ask{Operation: OperationRegister, RP: *req.RP, Accounts: []ctap.User{c.User}}
+	ask := Ask{Operation: OperationRegister, RP: *req.RP, Accounts: []ctap.User{c.User}, Replaces: len(replaced) > 0}
 	yes, err := consent.Obtain(ctx, a.gate, z, ask, func(ctx context.Context) (*ready, error) {
 		return a.prepareRegistration(ctx, c, z, format == formatPacked, wantsMAC)
 	})

@@ -5,6 +5,7 @@ import (
 	"errors"
 
 	"github.com/localpasskey/localpasskey/internal/consent"
+	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
 
@@ -46,10 +47,13 @@ func (a *Authenticator) prepareKey(ctx context.Context, key *Key, z *consent.Aut
 		return nil, err
 	}
 	r := &ready{pin: a.pin, spec: key.KeySpec, prepared: prepared}
-	if key.Binding == PresenceOnly || grant != nil || z.BuiltIn() {
+	if !z.NeedsExchange() {
+		if key.Binding == PINBound && grant == nil && !z.BuiltIn() {
+			return nil, errors.Join(ctap.PUATRequired, r.Close())
+		}
 		return r, nil
 	}
-	err = a.gate.Exchange(z, func(hash secret.Bytes) (Grant, error) { return prepared.Verify(ctx, hash) })
+	err = a.gate.Exchange(z, func(hash secret.Bytes) (Grant, error) { return r.Verify(ctx, hash) })
 	if err != nil {
 		return nil, errors.Join(err, r.Close())
 	}

@@ -90,6 +90,10 @@ func (g *Gate) DemandPIN(z *Authorization) (ok bool) {
 // UV tells whether the response says UV=1, if all goes well.
 func (z *Authorization) UV() bool { return z.token != nil || z.builtIn }
 
+// Verified tells whether the user has been verified by now; with our own prompt
+// that is so only after the question.
+func (z *Authorization) Verified() bool { return z.token != nil || z.verified }
+
 // BuiltIn tells whether our own prompt verifies the user.
 func (z *Authorization) BuiltIn() bool { return z.builtIn }
 
@@ -99,17 +103,24 @@ func (z *Authorization) Grant() Grant { return z.grant }
 // Exchange turns the PIN held for a token that named no relying party into a
 // grant. verify has the hardware check it.
 func (g *Gate) Exchange(z *Authorization, verify func(pinHash secret.Bytes) (Grant, error)) error {
-	if z.token == nil || z.token.pinHash.IsZero() {
+	if z.token == nil {
 		return ctap.PINAuthInvalid
 	}
-	grant, err := verify(z.token.pinHash)
+	hash := z.token.held.take()
+	defer hash.Wipe()
+	if hash.IsZero() {
+		return ctap.PINAuthInvalid
+	}
+	grant, err := verify(hash)
 	if err := g.countPIN(err); err != nil {
 		return errors.Join(ctap.PINAuthInvalid, err)
 	}
 	z.grant, z.token.grant = grant, grant
-	z.token.dropPIN()
 	return nil
 }
+
+// NeedsExchange tells whether there is a token but no grant yet.
+func (z *Authorization) NeedsExchange() bool { return z.token != nil && z.grant == nil }
 
 // spend uses the token up; its grant stays with the request.
 func (z *Authorization) spend() {

@@ -161,8 +161,8 @@ func (g *Gate) changePIN(ctx context.Context, req *ctap.ClientPINRequest) error 
 	if !g.PIN.IsSet() {
 		return ctap.PINNotSet
 	}
-	if g.Reinsert() {
-		return ctap.PINAuthBlocked
+	if err := g.blocked(ctx); err != nil {
+		return err
 	}
 	if !shared.Verify(append(bytes.Clone(req.NewPINEnc), req.PINHashEnc...), req.PINUVAuthParam) {
 		return ctap.PINAuthInvalid
@@ -174,11 +174,22 @@ func (g *Gate) changePIN(ctx context.Context, req *ctap.ClientPINRequest) error 
 	defer from.Wipe()
 	to, policyErr := g.newPIN(shared, req.NewPINEnc)
 	defer to.Wipe()
-	if err := g.replacePIN(ctx, from, to, policyErr); err != nil {
+	return g.replacePIN(ctx, from, to, policyErr)
+}
+
+// blocked is the answer where no PIN is tried: the lock for good comes first.
+func (g *Gate) blocked(ctx context.Context) error {
+	if !g.Reinsert() {
+		return nil
+	}
+	retries, err := g.PIN.Retries(ctx)
+	if err != nil {
 		return err
 	}
-	g.dropToken()
-	return nil
+	if retries == 0 {
+		return ctap.PINBlocked
+	}
+	return ctap.PINAuthBlocked
 }
 
 // replacePIN keeps the specification's order of answers: a wrong old PIN counts
@@ -195,7 +206,11 @@ func (g *Gate) replacePIN(ctx context.Context, from, to secret.Bytes, policyErr 
 	if settings.ForcePINChange && from.Equal(to) {
 		return ctap.PINPolicyViolation
 	}
-	if err := g.platformAnswer(g.PIN.Change(ctx, from, to)); err != nil {
+	err = g.PIN.Change(ctx, from, to)
+	if _, wrong := errors.AsType[*WrongPIN](err); !wrong {
+		g.dropToken() // even if only the answer was lost
+	}
+	if err := g.platformAnswer(err); err != nil {
 		return err
 	}
 	if !settings.ForcePINChange {
@@ -266,8 +281,8 @@ func (g *Gate) issueByPIN(ctx context.Context, req *ctap.ClientPINRequest, permi
 	if !g.PIN.IsSet() {
 		return nil, ctap.PINNotSet
 	}
-	if g.Reinsert() {
-		return nil, ctap.PINAuthBlocked
+	if err := g.blocked(ctx); err != nil {
+		return nil, err
 	}
 	hash, err := decryptHash(shared, req.PINHashEnc)
 	if err != nil {
@@ -280,12 +295,15 @@ func (g *Gate) issueByPIN(ctx context.Context, req *ctap.ClientPINRequest, permi
 	}
 	settings, err := g.Settings.Settings()
 	if err != nil || settings.ForcePINChange {
+		if grant != nil {
+			grant.Drop()
+		}
 		return nil, errors.Join(err, mustChange)
 	}
 	t := g.newToken(req.PINUVAuthProtocol, permissions, req.RPID)
 	t.grant = grant
 	if permissions&usePermissions != 0 && req.RPID == "" {
-		g.holdPIN(t, hash)
+		t.held.hold(hash)
 	}
 	return sealToken(shared, t)
 }
@@ -327,7 +345,7 @@ func (g *Gate) tokenByUV(ctx context.Context, req *ctap.ClientPINRequest) (*ctap
 		return nil, ctap.UVBlocked
 	}
 	grant, err := g.VerifyUser(ctx, Ask{
-		Operation: OperationPIN, RP: ctap.RelyingParty{ID: req.RPID},
+		Operation: OperationPIN, RP: ctap.RelyingParty{ID: req.RPID}, Permissions: permissions,
 	}, grantFor(permissions, req.RPID))
 	if err != nil {
 		return nil, err

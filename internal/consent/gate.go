@@ -24,10 +24,11 @@ type Config struct {
 type Gate struct {
 	Config
 
-	// turn is held by the request being served; it guards the two fields below.
+	// turn is held by the request being served; it guards the fields below.
 	turn      chan struct{}
 	agreement *pinuv.KeyAgreement
 	token     *Token
+	epoch     uint64
 
 	wrongInARow atomic.Int32
 
@@ -60,15 +61,13 @@ func newPowerCycle() powerCycle {
 // requests are cancelled and everything volatile is forgotten, among it the
 // wrong PINs in a row.
 func (g *Gate) PowerCycle() error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.power.end()
+	g.current().end()
 	g.turn <- struct{}{} // whoever holds it has just been cancelled
 	defer func() { <-g.turn }()
+	g.mu.Lock() // for this alone: who holds the turn may ask when power came
 	g.power = newPowerCycle()
-	g.dropToken()
-	g.wrongInARow.Store(0)
-	return g.agreement.Regenerate()
+	g.mu.Unlock()
+	return g.Forget()
 }
 
 // PoweredOn is when the power cycle began.
@@ -88,12 +87,26 @@ func (g *Gate) CanVerify() bool {
 	return g.BuiltInUV != nil && g.BuiltInUV() && g.PIN.IsSet()
 }
 
-// Forget drops token and key agreement, as a reset does. The caller holds the
-// turn.
+// Forget drops token and key agreement, as a reset does, and with them what
+// earlier commands left for their "next". The caller holds the turn.
 func (g *Gate) Forget() error {
 	g.dropToken()
+	g.epoch++
 	g.wrongInARow.Store(0)
 	return g.agreement.Regenerate()
+}
+
+// Epoch changes when what was permitted so far is permitted no longer: with a new
+// token, a changed PIN, a reset, a power cycle. The caller holds the turn.
+func (g *Gate) Epoch() uint64 { return g.epoch }
+
+// After runs do in a turn of its own, when d has passed.
+func (g *Gate) After(d time.Duration, do func()) {
+	time.AfterFunc(d, func() {
+		g.turn <- struct{}{}
+		defer func() { <-g.turn }()
+		do()
+	})
 }
 
 // Begin waits for the request's turn. The context it gives ends with the power

@@ -34,7 +34,7 @@ type Consent[U Use] struct {
 // token's user-present flag there is no question. On success the token is spent
 // and the caller closes the use.
 func Obtain[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask, prepare func(context.Context) (U, error)) (Consent[U], error) {
-	if z.token != nil && z.token.present(time.Now()) {
+	if z.token != nil && z.token.present(time.Now()) && !ask.Replaces {
 		use, err := prepare(ctx)
 		if err != nil {
 			return Consent[U]{}, err
@@ -175,11 +175,15 @@ func (g *Gate) VerifyUser(ctx context.Context, ask Ask, rpIDHash *[32]byte) (Gra
 			return err
 		})
 	}
-	if _, err := g.open(ctx, ask); err != nil {
-		return nil, err
+	_, err := g.open(ctx, ask)
+	if err == nil && !verified {
+		err = ctap.OperationDenied
 	}
-	if !verified {
-		return nil, ctap.OperationDenied
+	if err != nil && grant != nil {
+		grant.Drop()
+	}
+	if err != nil {
+		return nil, err
 	}
 	return grant, nil
 }

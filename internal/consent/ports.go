@@ -89,7 +89,8 @@ const (
 	OperationSignIn   Operation = "sign in"
 	OperationSelect   Operation = "select" // is this the authenticator you mean?
 	OperationReset    Operation = "reset"  // every passkey is lost
-	OperationPIN      Operation = "verify" // a PIN for a platform's token
+	// OperationPIN: a PIN for a platform's token; Ask.Permissions says for what.
+	OperationPIN Operation = "verify"
 	// OperationExists: the account already has a passkey here; the answer only
 	// lets the site know.
 	OperationExists Operation = "already registered"
@@ -103,6 +104,10 @@ type Ask struct {
 	// Accounts are the choices, newest first; for registration the new account.
 	Accounts []ctap.User
 	Caller   ctap.Caller
+	// Permissions are what a token will permit, without a further question.
+	Permissions ctap.Permission
+	// Replaces: registering destroys the account's passkey that is here.
+	Replaces bool
 	// Lost is how many passkeys a reset destroys, Losses names them
 	// ("service: account"), oldest first.
 	Lost   int

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"sync"
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -35,54 +36,77 @@ type Token struct {
 
 	// grant proves the verification to the hardware, for rpID.
 	grant Grant
-	// pinHash stands in for the grant while no RP is known.
-	pinHash secret.Bytes
-	forget  *time.Timer
+	// held stands in for the grant while no RP is known.
+	held heldPIN
+}
+
+// heldPIN is a PIN's hash that waits for its one use. It is wiped when its time
+// is over even while a question is open, hence a lock of its own.
+type heldPIN struct {
+	mu     sync.Mutex
+	hash   secret.Bytes
+	forget *time.Timer
 }
 
 // newToken issues a token; it replaces the one before.
 func (g *Gate) newToken(p pinuv.Protocol, permissions ctap.Permission, rpID string) *Token {
 	g.dropToken()
-	g.token = &Token{
+	t := &Token{
 		Token:        pinuv.RandomToken(p),
 		permissions:  permissions,
 		rpID:         rpID,
 		issued:       time.Now(),
 		userVerified: true,
 	}
-	return g.token
+	g.token = t
+	g.After(initialUsage, func() {
+		if g.token == t && !t.used {
+			g.dropToken()
+		}
+	})
+	g.After(GrantLifetime, t.dropGrant)
+	return t
 }
 
-// holdPIN keeps the PIN's hash until an RP is named, for unboundPIN at most.
-func (g *Gate) holdPIN(t *Token, hash secret.Bytes) {
-	t.pinHash = hash.Clone()
-	t.forget = time.AfterFunc(unboundPIN, func() {
-		g.turn <- struct{}{} // never under a request that is using it
-		defer func() { <-g.turn }()
-		t.dropPIN()
-	})
+// hold keeps the PIN's hash until an RP is named, for unboundPIN at most.
+func (h *heldPIN) hold(hash secret.Bytes) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.hash = hash.Clone()
+	h.forget = time.AfterFunc(unboundPIN, h.drop)
 }
+
+// take gives the hash away, zero where there is none any more.
+func (h *heldPIN) take() secret.Bytes {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	hash := h.hash
+	h.hash = secret.Bytes{}
+	if h.forget != nil {
+		h.forget.Stop()
+	}
+	return hash
+}
+
+func (h *heldPIN) drop() { h.take().Wipe() }
 
 // dropToken ends the token in use (§6.5.2.1, resetPinUvAuthToken).
 func (g *Gate) dropToken() {
 	if g.token == nil {
 		return
 	}
-	if g.token.grant != nil {
-		g.token.grant.Drop()
-	}
-	g.token.dropPIN()
+	g.epoch++
+	g.token.dropGrant()
+	g.token.held.drop()
 	g.token.Wipe()
 	g.token = nil
 }
 
-func (t *Token) dropPIN() {
-	if t.forget != nil {
-		t.forget.Stop()
-		t.forget = nil
+func (t *Token) dropGrant() {
+	if t.grant != nil {
+		t.grant.Drop()
+		t.grant = nil
 	}
-	t.pinHash.Wipe()
-	t.pinHash = secret.Bytes{}
 }
 
 // live tells whether the token may still be used (§6.5.2.1).
@@ -148,7 +172,7 @@ func (g *Gate) verifyUse(r *Request) (*Token, error) {
 func (t *Token) spend() Grant {
 	grant := t.grant
 	t.grant = nil
-	t.dropPIN()
+	t.held.drop()
 	t.userPresent, t.userVerified = false, false
 	t.permissions &= ctap.PermissionLargeBlobWrite
 	return grant

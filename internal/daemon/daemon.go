@@ -45,6 +45,7 @@ type opened struct {
 	store   *store.Store
 	machine *tpm.Machine
 	core    *authenticator.Authenticator
+	abandon func() // has the next request open the store anew
 }
 
 // New makes a daemon. It touches nothing yet; the first call opens the store.
@@ -157,6 +158,7 @@ func (d *Daemon) join(take func(*store.Store) (*tpm.Machine, error)) (*opened, e
 		return nil, err
 	}
 	o := &opened{store: s}
+	o.abandon = func() { d.abandon(o) }
 	if o.machine, err = take(s); err == nil {
 		err = s.Unlock(o.machine.MetadataKey(), o.machine.Generation())
 	}
@@ -176,15 +178,28 @@ func (d *Daemon) join(take func(*store.Store) (*tpm.Machine, error)) (*opened, e
 }
 
 // Erase begins a new generation in the TPM, which ends every key, and then empties
-// the store. Should the TPM fail after that point, or the store, the next start
-// finishes it: the store is then of another generation.
+// the store. Should the store fail at that, it is closed at once: what it would take
+// from then on is of a dead generation. Opening it again finishes the reset.
 func (o *opened) Erase(ctx context.Context) error {
 	before := o.machine.Generation()
 	err := o.machine.Renew(ctx)
 	if o.machine.Generation() == before {
 		return err
 	}
-	return errors.Join(err, o.store.Erase(o.machine.MetadataKey(), o.machine.Generation()))
+	if eraseErr := o.store.Erase(o.machine.MetadataKey(), o.machine.Generation()); eraseErr != nil {
+		o.abandon()
+		return errors.Join(err, eraseErr, o.store.Close())
+	}
+	return err
+}
+
+// abandon has the next request open the store anew.
+func (d *Daemon) abandon(o *opened) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.opened == o {
+		d.opened = nil
+	}
 }
 
 // status tells the state, and the problem where there is one.

@@ -145,6 +145,9 @@ func describe(ask authenticator.Ask) (question string, ok bool) {
 	switch ask.Operation {
 	case authenticator.OperationRegister:
 		fmt.Fprintf(&b, "Create a passkey for %s\n", service)
+		if ask.Replaces {
+			b.WriteString("It REPLACES the account's passkey that is here: that one is lost.\n")
+		}
 	case authenticator.OperationSignIn:
 		fmt.Fprintf(&b, "Sign in to %s\n", service)
 	case authenticator.OperationExists:
@@ -173,12 +176,25 @@ func field(b *strings.Builder, name, value string) {
 	fmt.Fprintf(b, "  %s: %s\n", name, value)
 }
 
+// describeVerification says all that the token permits: no other question follows.
 func describeVerification(b *strings.Builder, ask authenticator.Ask) {
+	whose := "all your passkeys"
 	if ask.RP.ID != "" {
-		fmt.Fprintf(b, "A program wants to use a passkey for %s\n", Service(ask.RP.ID))
-		return
+		whose = "your passkeys for " + Service(ask.RP.ID)
 	}
-	b.WriteString("A program wants to look through and change all your passkeys\n")
+	b.WriteString("A program asks for the PIN, and may then, without asking again:\n")
+	for _, may := range []struct {
+		permission ctap.Permission
+		do         string
+	}{
+		{ctap.PermissionGetAssertion, "sign in to " + Service(ask.RP.ID)},
+		{ctap.PermissionMakeCredential, "create a passkey for " + Service(ask.RP.ID)},
+		{ctap.PermissionCredentialManagement, "look through, change and DELETE " + whose},
+	} {
+		if ask.Permissions&may.permission != 0 {
+			fmt.Fprintf(b, "  - %s\n", may.do)
+		}
+	}
 }
 
 func describeReset(b *strings.Builder, ask authenticator.Ask) {

@@ -255,11 +255,11 @@ func TestEveryOperationHasWords(t *testing.T) {
 		authenticator.OperationSignIn:   "Sign in to example.com\n",
 		authenticator.OperationSelect:   "whether this is the authenticator you mean",
 		authenticator.OperationExists:   "example.com asks whether this machine has a passkey",
-		authenticator.OperationPIN:      "A program wants to use a passkey for example.com\n",
+		authenticator.OperationPIN:      "  - look through, change and DELETE your passkeys for example.com\n",
 	} {
 		d := sit(t)
 		ask := signIn()
-		ask.Operation = operation
+		ask.Operation, ask.Permissions = operation, ctap.PermissionCredentialManagement
 		result := d.ask(t.Context(), ask)
 		d.Expect(want)
 		d.Expect("Type yes")
@@ -270,6 +270,16 @@ func TestEveryOperationHasWords(t *testing.T) {
 	}
 	d := sit(t)
 	ask := signIn()
+	ask.Operation, ask.Replaces = authenticator.OperationRegister, true
+	replacing := d.ask(t.Context(), ask)
+	d.Expect("It REPLACES the account's passkey that is here")
+	d.Expect("Type yes")
+	d.Type("no\n")
+	if got := <-replacing; !errors.Is(got.err, ctap.OperationDenied) {
+		t.Errorf("a no to a replacement: %v", got.err)
+	}
+	d = sit(t)
+	ask = signIn()
 	ask.Operation = "transfer everything"
 	if got := <-d.ask(t.Context(), ask); !errors.Is(got.err, ctap.OperationDenied) {
 		t.Errorf("an operation without words: %v, want a refusal", got.err)
