@@ -43,6 +43,10 @@ const (
 	CommandSelection            Command = 0x0B
 )
 
+// CommandCredentialManagementPrototype is credential management as CTAP 2.1's
+// prototype had it, with the same messages. libfido2 before 1.15 sends no other.
+const CommandCredentialManagementPrototype Command = 0x41
+
 // Caller is who asks, as far as the door can tell. It travels in the context.
 type Caller struct {
 	// UID owns the connection or the device; it decides whose store is used.

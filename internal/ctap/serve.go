@@ -33,7 +33,7 @@ func dispatch(ctx context.Context, a Authenticator, command Command, params cbor
 		return call(ctx, params, a.GetAssertion)
 	case CommandClientPIN:
 		return call(ctx, params, a.ClientPIN)
-	case CommandCredentialManagement:
+	case CommandCredentialManagement, CommandCredentialManagementPrototype:
 		return call(ctx, params, a.CredentialManagement)
 	case CommandGetInfo:
 		return bare(ctx, params, a.GetInfo)

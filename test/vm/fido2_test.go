@@ -229,13 +229,6 @@ func (c *client) changePIN(t *testing.T) {
 
 // credentialManagement: what is resident is listed, and what is deleted is gone.
 func (c *client) manage(t *testing.T) {
-	if version := succeed(t, "", nil, "fido2-token", "-V"); onlyPrototype(version) {
-		out, err := run(t, "", c.enter(), "fido2-token", "-L", "-r", c.key.path)
-		if err == nil || !strings.Contains(out, "FIDO_ERR_INVALID_COMMAND") {
-			t.Errorf("a command that is not offered gave %v", err)
-		}
-		t.Skip("libfido2 before 1.15 knows the prototype's command 0x41 only, which is not offered")
-	}
 	keep := c.kept
 	defer func() { c.kept = keep }()
 	doomed := c.register(t, "-r")
@@ -252,14 +245,4 @@ func (c *client) manage(t *testing.T) {
 	}
 	contains(t, out, "FIDO_ERR_NO_CREDENTIALS")
 	c.assert(t, keep, "-r", "-v")
-}
-
-// onlyPrototype tells whether this libfido2 manages credentials by the command that
-// prototypes of CTAP 2.1 had.
-func onlyPrototype(version string) bool {
-	var major, minor int
-	if _, err := fmt.Sscanf(version, "%d.%d", &major, &minor); err != nil {
-		return false
-	}
-	return major == 1 && minor < 15
 }
