@@ -15,6 +15,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cose"
+	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
@@ -58,7 +59,7 @@ func Credential(t testing.TB, rpID string, n int) *authenticator.Credential {
 	if err != nil {
 		t.Fatal(err)
 	}
-	id := make([]byte, authenticator.CredentialIDBytes)
+	id := make([]byte, credential.IDBytes)
 	handle := make([]byte, 400)
 	_, _ = rand.Read(id)
 	_, _ = rand.Read(handle)

@@ -5,7 +5,6 @@ package vm_test
 import (
 	"crypto/sha256"
 	"encoding/base64"
-	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
