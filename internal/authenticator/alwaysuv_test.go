@@ -53,6 +53,11 @@ func TestPresenceOnly(t *testing.T) {
 	if flags := signInFlags(t, p, signIn); flags != webauthn.FlagUP {
 		t.Errorf("flags %08b", flags)
 	}
+	response, err := p.Authenticator.GetAssertion(t.Context(), signIn)
+	check(t, err)
+	if response.User == nil || response.User.Name != "" || response.User.DisplayName != "" {
+		t.Errorf("without verification the answer names %+v", response.User)
+	}
 	signIn.Options = &ctap.Options{UP: new(false)}
 	if flags := signInFlags(t, p, signIn); flags != 0 {
 		t.Errorf("a probe's flags %08b", flags)

@@ -230,3 +230,57 @@ func TestPeerKeyOffTheCurve(t *testing.T) {
 		t.Errorf("answer %x", response)
 	}
 }
+
+// A token does not survive a reset, and neither does presence outlive its 30 s.
+func TestTokensEnd(t *testing.T) {
+	s, p := withAccounts(t, "alice")
+	held := token(t, p, ctap.PermissionGetAssertion, rpID)
+	check(t, p.Authenticator.Reset(t.Context()))
+	_, err := p.Authenticator.GetAssertion(t.Context(), signIn(held))
+	wants(t, ctap.PINAuthInvalid, err)
+	check(t, p.SetPIN(t.Context(), secret.Of([]byte("1234"))))
+	_, err = p.Authenticator.MakeCredential(t.Context(), register(t, p))
+	check(t, err)
+	_, err = p.Authenticator.GetAssertion(t.Context(), signIn(held))
+	wants(t, ctap.PINAuthInvalid, err)
+	s.person.Asked()
+}
+
+func TestPresenceOfATokenIsShort(t *testing.T) {
+	for wait, questions := range map[time.Duration]int{29 * time.Second: 0, 31 * time.Second: 1} {
+		inVirtualTime(t, func(t *testing.T, s *stack, p ctap.Platform) {
+			s.person.SetPINs("1234")
+			held, err := p.TokenWithUV(t.Context(), ctap.PermissionGetAssertion, rpID)
+			check(t, err)
+			probe := signIn(held)
+			probe.Options = &ctap.Options{UP: new(false)}
+			_, err = p.Authenticator.GetAssertion(t.Context(), probe) // keeps the token alive
+			check(t, err)
+			s.person.Asked()
+			time.Sleep(wait)
+			_, err = p.Authenticator.GetAssertion(t.Context(), signIn(held))
+			check(t, err)
+			if asked := len(s.person.Asked()); asked != questions {
+				t.Errorf("after %v: asked %d times, want %d", wait, asked, questions)
+			}
+		})
+	}
+}
+
+// A PIN that must be changed opens nothing but its change, and not to itself.
+func TestForcedPINChange(t *testing.T) {
+	s, p := withAccounts(t)
+	settings, err := s.store.Settings()
+	check(t, err)
+	settings.ForcePINChange = true
+	check(t, s.store.PutSettings(settings))
+	old := func() secret.Bytes { return secret.Of([]byte("1234")) }
+	_, err = p.TokenWithPIN(t.Context(), old(), ctap.PermissionGetAssertion, rpID)
+	wants(t, ctap.PINPolicyViolation, err)
+	_, err = p.LegacyToken(t.Context(), old())
+	wants(t, ctap.PINInvalid, err)
+	wants(t, ctap.PINPolicyViolation, p.ChangePIN(t.Context(), old(), old()))
+	check(t, p.ChangePIN(t.Context(), old(), secret.Of([]byte("5678"))))
+	_, err = p.TokenWithPIN(t.Context(), secret.Of([]byte("5678")), ctap.PermissionGetAssertion, rpID)
+	check(t, err)
+}

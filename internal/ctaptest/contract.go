@@ -54,6 +54,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Device) {
 		"silent probe":         checkSilentProbe,
 		"channels":             checkChannels,
 		"parameters":           checkParameters,
+		"refusals":             checkRefusals,
 		"selection":            checkSelection,
 		"reset":                checkReset,
 	} {
