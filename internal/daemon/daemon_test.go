@@ -21,6 +21,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/socket"
+	"github.com/localpasskey/localpasskey/internal/store"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
 	"github.com/localpasskey/localpasskey/internal/tpm"
 )
@@ -385,5 +386,33 @@ func TestLogNamesNoSiteAndNoSecret(t *testing.T) {
 		if strings.Contains(logged, secret) {
 			t.Errorf("the log has %q in it: %s", secret, logged)
 		}
+	}
+}
+
+// The TPM begins a new generation and the store cannot follow: the daemon must not
+// go on with a store that the next start would empty.
+func TestResetTheStoreCannotFollow(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.setup()
+	r.setPIN()
+	check(t, register(t.Context(), r.channel()))
+	whole := r.d.opened.store
+	broken, err := store.Open(filepath.Join(t.TempDir(), "broken.db"))
+	check(t, err)
+	check(t, broken.Close())
+	r.d.opened.store = broken
+	if err := r.channel().Reset(t.Context()); err == nil {
+		t.Fatal("a reset that the store did not follow was called done")
+	}
+	check(t, whole.Close()) // as abandoning the store would have done
+	if s := r.status(); s.Problem != nil || s.PINSet || s.Passkeys != 0 {
+		t.Errorf("status %+v, want the reset finished", s)
+	}
+	r.setPIN()
+	check(t, register(t.Context(), r.channel()))
+	r.restart()
+	if s := r.status(); s.Problem != nil || s.Passkeys != 1 {
+		t.Errorf("status %+v, want the passkey that was acknowledged", s)
 	}
 }
