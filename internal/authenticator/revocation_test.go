@@ -40,7 +40,7 @@ func TestNextEndsWithItsPermission(t *testing.T) {
 		"another token": func(t *testing.T, _ *stack, other ctap.Platform) {
 			token(t, other, ctap.PermissionCredentialManagement, "")
 		},
-		"reset": func(t *testing.T, s *stack, other ctap.Platform) { check(t, other.Authenticator.Reset(t.Context())) },
+		"reset": func(t *testing.T, _ *stack, other ctap.Platform) { check(t, other.Authenticator.Reset(t.Context())) },
 	} {
 		t.Run(name, func(t *testing.T) {
 			s, p := withAccounts(t, "alice", "bob", "carol")
