@@ -113,15 +113,32 @@ func split(response []byte) (Status, cbor.Raw, error) {
 	return Status(response[0]), cbor.Raw(response[1:]), nil
 }
 
+// exchange sends a command with req (nil for none) and decodes its answer.
 func exchange[R any](ctx context.Context, c *Client, command Command, req any) (*R, error) {
-	var params []byte
-	if req != nil {
+	return converse[R](command, req, func(params cbor.Raw) (cbor.Raw, error) {
+		return c.send(ctx, command, params)
+	})
+}
+
+// Call sends the vendor command with request (nil for none) and decodes its
+// answer into an R.
+func Call[R any](ctx context.Context, a Authenticator, command Command, request any) (*R, error) {
+	return converse[R](command, request, func(params cbor.Raw) (cbor.Raw, error) {
+		return a.Vendor(ctx, command, params)
+	})
+}
+
+// converse encodes, has send carry, and decodes. An answer without a body is the
+// zero R.
+func converse[R any](command Command, request any, send func(params cbor.Raw) (cbor.Raw, error)) (*R, error) {
+	var params cbor.Raw
+	if request != nil {
 		var err error
-		if params, err = cbor.Marshal(req); err != nil {
+		if params, err = cbor.Marshal(request); err != nil {
 			return nil, err
 		}
 	}
-	body, err := c.send(ctx, command, params)
+	body, err := send(params)
 	if err != nil {
 		return nil, err
 	}
@@ -133,25 +150,4 @@ func exchange[R any](ctx context.Context, c *Client, command Command, req any) (
 		return nil, fmt.Errorf("answer to command 0x%02x: %w", byte(command), err)
 	}
 	return response, nil
-}
-
-// Call sends the vendor command with request (nil for none) and decodes its
-// answer into an R.
-func Call[R any](ctx context.Context, a Authenticator, command Command, request any) (*R, error) {
-	var params cbor.Raw
-	if request != nil {
-		var err error
-		if params, err = cbor.Marshal(request); err != nil {
-			return nil, err
-		}
-	}
-	body, err := a.Vendor(ctx, command, params)
-	if err != nil {
-		return nil, err
-	}
-	response := new(R)
-	if len(body) == 0 {
-		return response, nil
-	}
-	return response, cbor.Unmarshal(body, response)
 }

@@ -13,6 +13,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/store"
 	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/problem"
 )
 
 // Config is what a Daemon is made of. All but BuiltInUV is required.
@@ -113,7 +114,7 @@ func (d *Daemon) openLocked(ctx context.Context) (*opened, error) {
 	case d.opened != nil:
 		return d.opened, nil
 	case !d.storeExists():
-		return nil, notSetUp()
+		return nil, problem.NotSetUp()
 	}
 	return d.join(func(s *store.Store) (*tpm.Machine, error) {
 		return tpm.Open(ctx, d.OpenTPM, s.Ledger())
@@ -131,7 +132,7 @@ func (d *Daemon) setUp(ctx context.Context) error {
 	defer d.mu.Unlock()
 	switch _, err := d.openLocked(ctx); {
 	case err == nil:
-		return alreadySetUp()
+		return problem.AlreadySetUp()
 	case !isNotSetUp(err):
 		return err
 	}
@@ -266,20 +267,4 @@ func (d *Daemon) problem(ctx context.Context, err error) *ctap.Problem {
 func isNotSetUp(err error) bool {
 	problem, ok := errors.AsType[*ctap.Problem](err)
 	return ok && problem.Status == ctap.NotAllowed
-}
-
-func notSetUp() error {
-	return &ctap.Problem{
-		Status: ctap.NotAllowed,
-		What:   "LocalPasskey is not set up",
-		Hint:   "run `localpasskey setup`",
-	}
-}
-
-func alreadySetUp() error {
-	return &ctap.Problem{
-		Status: ctap.NotAllowed,
-		What:   "LocalPasskey is set up already",
-		Hint:   "run `localpasskey status` to look at it, or `localpasskey reset` to begin anew without its passkeys",
-	}
 }

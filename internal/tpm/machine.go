@@ -57,7 +57,7 @@ func SetUp(ctx context.Context, open Opener, ledger Ledger) (*Machine, error) {
 	m := &Machine{open: open, ledger: ledger}
 	if r != nil {
 		if r.Current != nil {
-			return nil, alreadySetUp()
+			return nil, problem.AlreadySetUp()
 		}
 		m.doomed = r.Doomed
 	}
@@ -86,14 +86,14 @@ func Open(ctx context.Context, open Opener, ledger Ledger) (*Machine, error) {
 		return nil, err
 	}
 	if r == nil {
-		return nil, notSetUp()
+		return nil, problem.NotSetUp()
 	}
 	pinned := tpm2.TPM2BName{Buffer: r.SRKName}
 	m := &Machine{open: open, ledger: ledger, doomed: r.Doomed, srk: &storage.SRK{Name: pinned}}
 	m.changing.Lock()
 	defer m.changing.Unlock()
 	if r.Current == nil {
-		return nil, errors.Join(notSetUp(), m.sweep(ctx))
+		return nil, errors.Join(problem.NotSetUp(), m.sweep(ctx))
 	}
 	err = m.converse(ctx, func(t transport.TPM) error {
 		if m.srk, err = pinnedSRK(t, pinned); err != nil {

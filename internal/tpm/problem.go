@@ -10,22 +10,6 @@ import (
 	"github.com/localpasskey/localpasskey/internal/tpm/problem"
 )
 
-func notSetUp() error {
-	return &ctap.Problem{
-		Status: ctap.NotAllowed,
-		What:   "LocalPasskey is not set up",
-		Hint:   "run `localpasskey setup`",
-	}
-}
-
-func alreadySetUp() error {
-	return &ctap.Problem{
-		Status: ctap.NotAllowed,
-		What:   "LocalPasskey is set up already",
-		Hint:   "run `localpasskey status` to look at it, or `localpasskey reset` to begin anew without its passkeys",
-	}
-}
-
 func damagedLedger(cause error) error {
 	return &ctap.Problem{
 		Status: ctap.IntegrityFailure,

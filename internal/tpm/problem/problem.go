@@ -107,3 +107,21 @@ func Explain(err error) error {
 		}
 	}
 }
+
+// NotSetUp says that there is no store yet.
+func NotSetUp() error {
+	return &ctap.Problem{
+		Status: ctap.NotAllowed,
+		What:   "LocalPasskey is not set up",
+		Hint:   "run `localpasskey setup`",
+	}
+}
+
+// AlreadySetUp says that there is one, and what to do about it.
+func AlreadySetUp() error {
+	return &ctap.Problem{
+		Status: ctap.NotAllowed,
+		What:   "LocalPasskey is set up already",
+		Hint:   "run `localpasskey status` to look at it, or `localpasskey reset` to begin anew without its passkeys",
+	}
+}
