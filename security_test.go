@@ -2,7 +2,6 @@ package localpasskey_test
 
 import (
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -15,16 +14,11 @@ func TestSecurityNamesItsTests(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	files, err := exec.CommandContext(t.Context(), "git", "ls-files", "--cached", "--others", "--exclude-standard", "*_test.go").Output()
-	if err != nil {
-		t.Fatalf("listing the tests: %v", err)
-	}
 	existing := map[string]bool{}
 	declared := regexp.MustCompile(`(?m)^func ((?:Test|Fuzz)\w+)\(`)
-	for name := range strings.FieldsSeq(string(files)) {
-		source, err := os.ReadFile(name)
-		if err != nil {
-			continue // deleted, and not committed yet
+	for name, source := range read(t, os.DirFS(".")) {
+		if !strings.HasSuffix(name, "_test.go") {
+			continue
 		}
 		for _, match := range declared.FindAllSubmatch(source, -1) {
 			existing[string(match[1])] = true

@@ -129,8 +129,8 @@ func (a *Authenticator) openSalts(in ctap.Extensions) (*salts, error) {
 	if input.Protocol == 0 {
 		input.Protocol = pinuv.One
 	}
-	if !input.Protocol.Valid() {
-		return nil, ctap.InvalidParameter
+	if err := ctap.CheckProtocol(input.Protocol); err != nil {
+		return nil, err
 	}
 	shared, err := a.gate.Decapsulate(input.Protocol, *input.KeyAgreement)
 	if err != nil {

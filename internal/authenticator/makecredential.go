@@ -22,12 +22,11 @@ const (
 	formatNone   = "none"
 )
 
-// Limits of what is stored. User handles: WebAuthn L3 §5.4.3. Names are cut at
-// 64 bytes (CTAP 2.3 §6.1.2). RP IDs are domain names; ssh's "ssh:" strings fit.
+// Limits of what is stored. User handles: WebAuthn L3 §5.4.3. RP IDs are domain
+// names; ssh's "ssh:" strings fit.
 const (
 	clientDataHashBytes = sha256.Size
 	maxUserHandleBytes  = 64
-	maxNameBytes        = 64
 	maxRPIDBytes        = 253
 )
 

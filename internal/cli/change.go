@@ -10,9 +10,6 @@ import (
 	"github.com/localpasskey/localpasskey/internal/prompt"
 )
 
-// maxNameBytes is what is kept of a user name (CTAP 2.3 §6.1.2).
-const maxNameBytes = 64
-
 func (r *run) renameCommand() *cobra.Command {
 	pins := pinSource{run: r}
 	var display string
@@ -48,8 +45,8 @@ told: signing in goes by the key.`,
 // rename gives the passkey the names it has in p.
 func (r *run) rename(ctx context.Context, s *session, pins *pinSource, p ctap.Passkey) error {
 	for _, name := range []string{p.User.Name, p.User.DisplayName} {
-		if len(name) > maxNameBytes {
-			return usageError(fmt.Sprintf("the name has %d bytes, more than %d", len(name), maxNameBytes), "choose a shorter one")
+		if len(name) > ctap.MaxNameBytes {
+			return usageError(fmt.Sprintf("the name has %d bytes, more than %d", len(name), ctap.MaxNameBytes), "choose a shorter one")
 		}
 	}
 	token, err := pins.token(ctx, s, p.RPID)

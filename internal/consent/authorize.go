@@ -29,17 +29,7 @@ func (r *Request) CheckProtocol() error {
 	if r.Param == nil {
 		return nil
 	}
-	return checkProtocol(r.Protocol)
-}
-
-func checkProtocol(p pinuv.Protocol) error {
-	switch {
-	case p == 0:
-		return ctap.MissingParameter
-	case !p.Valid():
-		return ctap.InvalidParameter
-	}
-	return nil
+	return ctap.CheckProtocol(r.Protocol)
 }
 
 // Authorization is how one registration or sign-in is permitted. It must be
@@ -134,8 +124,8 @@ func (z *Authorization) spend() {
 
 // Release drops what is left of the verification.
 func (z *Authorization) Release() {
-	if z.owned && z.grant != nil {
-		z.grant.Drop()
+	if z.owned {
+		drop(z.grant)
 		z.grant = nil
 	}
 }

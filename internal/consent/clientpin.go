@@ -77,7 +77,7 @@ func (g *Gate) uvRetries(ctx context.Context) (*ctap.ClientPINResponse, error) {
 
 // keyAgreement is getKeyAgreement (§6.5.5.4).
 func (g *Gate) keyAgreement(req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
-	if err := checkProtocol(req.PINUVAuthProtocol); err != nil {
+	if err := ctap.CheckProtocol(req.PINUVAuthProtocol); err != nil {
 		return nil, err
 	}
 	key := g.agreement.PublicKey()
@@ -86,7 +86,7 @@ func (g *Gate) keyAgreement(req *ctap.ClientPINRequest) (*ctap.ClientPINResponse
 
 // agree makes the shared secret with the platform.
 func (g *Gate) agree(req *ctap.ClientPINRequest) (*pinuv.Shared, error) {
-	if err := checkProtocol(req.PINUVAuthProtocol); err != nil {
+	if err := ctap.CheckProtocol(req.PINUVAuthProtocol); err != nil {
 		return nil, err
 	}
 	if req.KeyAgreement == nil {
@@ -295,9 +295,7 @@ func (g *Gate) issueByPIN(ctx context.Context, req *ctap.ClientPINRequest, permi
 	}
 	settings, err := g.Settings.Settings()
 	if err != nil || settings.ForcePINChange {
-		if grant != nil {
-			grant.Drop()
-		}
+		drop(grant)
 		return nil, errors.Join(err, mustChange)
 	}
 	t := g.newToken(req.PINUVAuthProtocol, permissions, req.RPID)

@@ -179,10 +179,8 @@ func (g *Gate) VerifyUser(ctx context.Context, ask Ask, rpIDHash *[32]byte) (Gra
 	if err == nil && !verified {
 		err = ctap.OperationDenied
 	}
-	if err != nil && grant != nil {
-		grant.Drop()
-	}
 	if err != nil {
+		drop(grant)
 		return nil, err
 	}
 	return grant, nil

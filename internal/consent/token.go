@@ -103,9 +103,14 @@ func (g *Gate) dropToken() {
 }
 
 func (t *Token) dropGrant() {
-	if t.grant != nil {
-		t.grant.Drop()
-		t.grant = nil
+	drop(t.grant)
+	t.grant = nil
+}
+
+// drop forgets a grant; nil is none.
+func drop(grant Grant) {
+	if grant != nil {
+		grant.Drop()
 	}
 }
 

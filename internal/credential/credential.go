@@ -44,9 +44,6 @@ type Credential struct {
 	Uses      uint64
 }
 
-// maxNameBytes is where names are cut (CTAP 2.3 §6.1.2).
-const maxNameBytes = 64
-
 // Visible drops the credentials that credProtect hides (§12.1): level 3 without
 // verification, level 2 without verification unless the RP named it.
 func Visible(all []*Credential, uv, named bool) []*Credential {
@@ -64,12 +61,12 @@ func NewestFirst(all []*Credential) {
 	slices.SortStableFunc(all, func(x, y *Credential) int { return y.Created.Compare(x.Created) })
 }
 
-// CutName shortens a name to maxNameBytes at a character's end (CTAP 2.3 §6.1.2).
+// CutName shortens a name to ctap.MaxNameBytes at a character's end (CTAP 2.3 §6.1.2).
 func CutName(name string) string {
-	if len(name) <= maxNameBytes {
+	if len(name) <= ctap.MaxNameBytes {
 		return name
 	}
-	end := maxNameBytes
+	end := ctap.MaxNameBytes
 	for end > 0 && !utf8.RuneStart(name[end]) {
 		end--
 	}

@@ -12,12 +12,27 @@ type RelyingParty struct {
 	Name string `cbor:"name,omitempty"`
 }
 
+// MaxNameBytes is where names of users and relying parties are cut (§6.1.2).
+const MaxNameBytes = 64
+
 // User is PublicKeyCredentialUserEntity (CTAP 2.3 §6.1, 0x03). ID is the user
 // handle, 1–64 bytes.
 type User struct {
 	ID          []byte `cbor:"id"`
 	Name        string `cbor:"name,omitempty"`
 	DisplayName string `cbor:"displayName,omitempty"`
+}
+
+// CheckProtocol is the answer to a pinUvAuthProtocol that a command needs: nil for
+// one of ours, MissingParameter for none, InvalidParameter for any other.
+func CheckProtocol(p pinuv.Protocol) error {
+	switch {
+	case p == 0:
+		return MissingParameter
+	case !p.Valid():
+		return InvalidParameter
+	}
+	return nil
 }
 
 // PublicKeyType is the only credential type there is (WebAuthn L3 §5.8.2).

@@ -100,11 +100,8 @@ func (m *Manager) authorize(req *ctap.CredentialManagementRequest) (allowance, e
 	if req.PINUVAuthParam == nil {
 		return allowance{}, ctap.PUATRequired
 	}
-	switch {
-	case req.PINUVAuthProtocol == 0:
-		return allowance{}, ctap.MissingParameter
-	case !req.PINUVAuthProtocol.Valid():
-		return allowance{}, ctap.InvalidParameter
+	if err := ctap.CheckProtocol(req.PINUVAuthProtocol); err != nil {
+		return allowance{}, err
 	}
 	message := append([]byte{byte(req.Subcommand)}, req.Params...)
 	t, err := m.Gate.VerifyToken(req.PINUVAuthProtocol, req.PINUVAuthParam, message, ctap.PermissionCredentialManagement)
