@@ -75,15 +75,18 @@ func table() map[string]row {
 		// Doors: each ends in a call on ctap.Authenticator and knows no more.
 		"internal/ctaphid":   {calls, nil},
 		"internal/uhid":      {calls, []string{modSys}},
-		"internal/socket":    {calls, []string{modSys}},
+		"internal/socket":    {join(calls, "internal/process"), []string{modSys}},
 		"internal/nativemsg": {calls, []string{modSuffix}},
 		"internal/provider":  {calls, []string{modPurego}},
+
+		// Which programs ask: for people to read, whichever side has to tell them.
+		"internal/process": {nil, []string{modSys}},
 
 		// Machine and person: implement what the decision asks for.
 		"internal/tpm":         {decision, []string{modTPM, modSys}},
 		"internal/enclave":     {decision, []string{modPurego}},
 		"internal/store":       {decision, []string{modBolt, modSys}},
-		"internal/prompt":      {decision, []string{modSys}},
+		"internal/prompt":      {join(decision, "internal/process"), []string{modSys}},
 		"internal/fingerprint": {decision, []string{modDBus}},
 		"internal/touchid":     {decision, []string{modPurego}},
 

@@ -56,6 +56,9 @@ type Caller struct {
 	// Programs is the asking process and its parents, nearest first. A hint for
 	// prompts and the audit trail, never a decision: programs can lie.
 	Programs []string
+	// Node is the device node the request came through, "" for other doors. Whoever
+	// may look into the person's processes finds out which of them have it open.
+	Node string
 	// Door is how the request came in.
 	Door Door
 }

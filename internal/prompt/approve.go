@@ -5,11 +5,13 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/process"
 )
 
 var (
@@ -240,10 +242,24 @@ func Account(user ctap.User) string {
 	}
 }
 
-// programs is the chain of programs that asks, nearest first.
+// programs names who asks, nearest first: the chain that the door knows, or else
+// those of all programs that have the door's node open.
 func programs(c ctap.Caller) string {
-	names := make([]string, 0, len(c.Programs))
-	for _, p := range c.Programs {
+	if len(c.Programs) > 0 || c.Node == "" {
+		return chain(c.Programs)
+	}
+	var all []string
+	for _, pid := range process.Holders(c.Node) {
+		if one := chain(process.Chain(pid)); one != "" && !slices.Contains(all, one) {
+			all = append(all, one)
+		}
+	}
+	return strings.Join(all, ", or ")
+}
+
+func chain(programs []string) string {
+	names := make([]string, 0, len(programs))
+	for _, p := range programs {
 		names = append(names, Legible(p, maxName))
 	}
 	return strings.Join(names, " ← ")

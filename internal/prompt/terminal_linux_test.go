@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -409,5 +410,33 @@ func TestNobodyRefuses(t *testing.T) {
 	nobody := prompt.Nobody{Log: slog.New(slog.DiscardHandler)}
 	if _, err := nobody.Approve(t.Context(), signIn()); !errors.Is(err, ctap.OperationDenied) {
 		t.Errorf("%v, want a refusal", err)
+	}
+}
+
+// Over a device the door knows a node and no process: whoever has it open is named.
+func TestQuestionNamesWhoHasTheNodeOpen(t *testing.T) {
+	t.Parallel()
+	const node = "/dev/full"
+	file, err := os.Open(node)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer file.Close()
+	holder := exec.CommandContext(t.Context(), "sleep", "60")
+	holder.ExtraFiles = []*os.File{file}
+	if err := holder.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = holder.Process.Kill(); _ = holder.Wait() }()
+	d := sit(t)
+	ask := signIn()
+	ask.Caller = ctap.Caller{Node: node}
+	result := d.ask(t.Context(), ask)
+	if seen := d.Expect("refuses: "); !strings.Contains(seen, "programs can lie): sleep ← ") {
+		t.Errorf("the question reads\n%s", seen)
+	}
+	d.Type("\n")
+	if got := <-result; !errors.Is(got.err, ctap.OperationDenied) {
+		t.Error(got.err)
 	}
 }
