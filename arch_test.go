@@ -59,7 +59,7 @@ func table() map[string]row {
 	doors := []string{"internal/ctaphid", "internal/uhid", "internal/socket", "internal/nativemsg", "internal/provider"}
 	machine := []string{
 		"internal/tpm", "internal/enclave", "internal/store",
-		"internal/prompt", "internal/fingerprint", "internal/touchid",
+		"internal/prompt", "internal/fingerprint", "internal/touchid", "internal/agent",
 	}
 	both := slices.Concat(decision, doors, machine)
 	programs := []string{"internal/cli", "internal/manager", "internal/doctor"}
@@ -87,6 +87,7 @@ func table() map[string]row {
 		"internal/enclave":     {decision, []string{modPurego}},
 		"internal/store":       {decision, []string{modBolt, modSys}},
 		"internal/prompt":      {join(decision, "internal/process"), []string{modSys}},
+		"internal/agent":       {decision, nil},
 		"internal/fingerprint": {decision, []string{modDBus}},
 		"internal/touchid":     {decision, []string{modPurego}},
 
@@ -128,7 +129,7 @@ func table() map[string]row {
 // testKits are contract suites, scripted users and what else tests share: only
 // tests and test/ import them.
 func testKits() []string {
-	return []string{"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/prompt/ptytest"}
+	return []string{"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest"}
 }
 
 // node is one package of ours, over every system it is built for.

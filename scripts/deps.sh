@@ -16,7 +16,8 @@ usage() {
 # needs STEP prints one "program package" per line; packages are Debian's names.
 needs() {
   case "$1" in
-    test | demo) echo "swtpm swtpm" ;; # the software TPM, a separate program
+    demo) echo "swtpm swtpm" ;; # the software TPM, a separate program
+    test) echo "swtpm swtpm" && echo "pinentry-tty pinentry-tty" ;;
     e2e) cat <<'END' ;;
 swtpm swtpm
 qemu-system-x86_64 qemu-system-x86
@@ -29,7 +30,7 @@ fido2-token fido2-tools
 ssh-keygen openssh-client
 END
     lint) echo "shellcheck shellcheck" ;;
-    race) echo "gcc gcc" && echo "swtpm swtpm" ;; # the race detector is C
+    race) echo "gcc gcc" && needs test ;; # the race detector is C
     *) return 1 ;;
   esac
 }

@@ -31,7 +31,7 @@ func (n Nobody) Approve(ctx context.Context, ask authenticator.Ask) (authenticat
 // Approve asks the person. See consent.User for what it promises.
 func (t *Terminal) Approve(ctx context.Context, ask authenticator.Ask) (approval authenticator.Approval, err error) {
 	err = t.open(ctx, func(q *asking) error {
-		question, ok := describe(ask)
+		question, ok := Describe(ask)
 		if !ok {
 			return ctap.OperationDenied // nothing is approved that cannot be said
 		}
@@ -139,9 +139,9 @@ func outcome(err error) string {
 	}
 }
 
-// describe says what is asked, for whom, and by whom. ok is false for what it has
-// no words for.
-func describe(ask authenticator.Ask) (question string, ok bool) {
+// Describe says what is asked, for whom, and by whom, in lines of text that are
+// harmless to show. ok is false for what it has no words for: that is refused.
+func Describe(ask authenticator.Ask) (question string, ok bool) {
 	var b strings.Builder
 	service := Service(ask.RP.ID)
 	switch ask.Operation {

@@ -95,6 +95,24 @@ func (t *Terminal) Secret(ctx context.Context, question string) (answer secret.B
 	return answer, err
 }
 
+// Lend gives the terminal to another program for as long as use runs. No question of
+// ours is open meanwhile, and whatever the program does, the terminal's mode is as it
+// was when it has ended.
+func (t *Terminal) Lend(ctx context.Context, use func() error) (err error) {
+	select {
+	case t.turn <- struct{}{}:
+		defer func() { <-t.turn }()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	before, err := t.mode()
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, t.setMode(before)) }()
+	return use()
+}
+
 // asking is the terminal while this goroutine alone asks.
 type asking struct{ t *Terminal }
 
