@@ -36,6 +36,7 @@ func run(ctx context.Context) int {
 		Socket: below(os.Getenv("XDG_RUNTIME_DIR"), "localpasskey", "socket"),
 		Store:  below(dataHome(), "localpasskey", "passkeys.db"),
 		Daemon: runDaemon,
+		Agent:  runAgent,
 	}
 	return program.Run(ctx, os.Args[1:])
 }
@@ -64,6 +65,7 @@ func runDaemon(ctx context.Context, o cli.DaemonOptions) error {
 		StorePath: o.Store,
 		OpenTPM:   tpm.Device(o.TPM),
 		User:      prompt.Nobody{Log: log},
+		Plug:      plug(o.UHID),
 		Version:   version,
 		Log:       log,
 	}
@@ -71,7 +73,7 @@ func runDaemon(ctx context.Context, o cli.DaemonOptions) error {
 		defer terminal.Close() //nolint:errcheck // The process ends; the mode is restored with each question.
 		config.User, config.BuiltInUV = terminal, terminal.Foreground
 	} else {
-		log.WarnContext(ctx, "there is no terminal to ask at: whatever needs your yes is refused", "cause", err)
+		log.WarnContext(ctx, "there is no terminal to ask at: without an agent whatever needs your yes is refused", "cause", err)
 	}
 	return daemon.Run(ctx, config, o.Socket, o.Listening)
 }

@@ -2,11 +2,7 @@ package authenticator_test
 
 import (
 	"context"
-	"errors"
-	"io"
 	"log/slog"
-	"slices"
-	"sync"
 	"testing"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -14,75 +10,10 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 )
 
-// node is a HID device and all who have it open, as hidraw does it: what the
-// device sends is copied to every reader.
-type node struct {
-	toDevice chan []byte
-	gone     chan struct{}
-
-	mu      sync.Mutex
-	readers []*reader
-}
-
-type reader struct {
-	node    *node
-	reports chan []byte
-}
-
-func newNode() *node { return &node{toDevice: make(chan []byte), gone: make(chan struct{})} }
-
-func (n *node) ReadReport() ([]byte, error) {
-	select {
-	case report := <-n.toDevice:
-		return report, nil
-	case <-n.gone:
-		return nil, io.EOF
-	}
-}
-
-func (n *node) WriteReport(report []byte) error {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for _, r := range n.readers {
-		select {
-		case r.reports <- slices.Clone(report):
-		default:
-			return errors.New("a reader does not read")
-		}
-	}
-	return nil
-}
-
-func (n *node) open() *reader {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	r := &reader{node: n, reports: make(chan []byte, 4096)}
-	n.readers = append(n.readers, r)
-	return r
-}
-
-func (r *reader) ReadReport() ([]byte, error) {
-	select {
-	case report := <-r.reports:
-		return report, nil
-	case <-r.node.gone:
-		return nil, io.EOF
-	}
-}
-
-func (r *reader) WriteReport(report []byte) error {
-	select {
-	case r.node.toDevice <- report:
-		return nil
-	case <-r.node.gone:
-		return io.EOF
-	}
-}
-
 // plug makes s a HID device until the test ends.
-func plug(t *testing.T, s *stack) *node {
+func plug(t *testing.T, s *stack) *ctaptest.HIDNode {
 	t.Helper()
-	n := newNode()
+	n := ctaptest.NewHIDNode()
 	ctx, unplug := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() {
@@ -91,7 +22,7 @@ func plug(t *testing.T, s *stack) *node {
 	t.Cleanup(func() {
 		unplug()
 		check(t, <-served)
-		close(n.gone)
+		check(t, n.Close())
 	})
 	return n
 }
@@ -103,7 +34,7 @@ func TestContractOverCTAPHID(t *testing.T) {
 		n := plug(t, s)
 		return ctaptest.Device{
 			Open: func(t *testing.T) ctap.Authenticator {
-				channel, err := ctaptest.NewHID(n.open())
+				channel, err := ctaptest.NewHID(n.Open())
 				check(t, err)
 				return ctap.NewClient(channel)
 			},

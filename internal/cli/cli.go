@@ -19,6 +19,8 @@ type Program struct {
 	Socket, Store string
 	// Daemon runs the daemon until ctx ends.
 	Daemon func(ctx context.Context, o DaemonOptions) error
+	// Agent asks the daemon's questions until ctx ends, or the daemon does.
+	Agent func(ctx context.Context, o AgentOptions) error
 }
 
 // DaemonOptions are what `localpasskey daemon` was told.
@@ -26,8 +28,17 @@ type DaemonOptions struct {
 	Socket string // path to listen at
 	Store  string // path of the store
 	TPM    string // device of the TPM's resource manager
+	UHID   string // node that makes HID devices, "" to offer none
 	// Listening is called once, when callers can connect.
 	Listening func()
+}
+
+// AgentOptions are what `localpasskey agent` was told.
+type AgentOptions struct {
+	Socket   string // path of the daemon's
+	Pinentry string // program, "" for the system's
+	// Attending is called once, when the daemon asks here; how says by what.
+	Attending func(how string)
 }
 
 const rootLong = `Passkeys that are made in this machine's security chip and never leave it.
@@ -37,9 +48,10 @@ after 8 wrong ones the passkeys are gone for good. There is no backup and no exp
 by design. If this machine dies, its passkeys die with it: register a second
 passkey, on another device, at every service you care about.
 
-Begin with these two, the first in a terminal that stays open:
+Begin with these, the first two in terminals that stay open:
 
   localpasskey daemon --user
+  localpasskey agent
   localpasskey setup`
 
 const rootExits = `Exit codes:
@@ -94,7 +106,7 @@ func (r *run) root() *cobra.Command {
 	root.SetVersionTemplate("localpasskey {{.Version}}\n")
 	root.PersistentFlags().StringVar(&r.socket, "socket", r.Socket, "`path` of the daemon's socket")
 	root.AddCommand(
-		r.setupCommand(), r.daemonCommand(), r.statusCommand(), r.pinCommand(),
+		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(),
 		r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(),
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)

@@ -13,14 +13,21 @@ import (
 // defaultTPM is the TPM's resource manager: programs share it.
 const defaultTPM = "/dev/tpmrm0"
 
+// defaultUHID is where Linux lets programs make HID devices.
+const defaultUHID = "/dev/uhid"
+
 func (r *run) daemonCommand() *cobra.Command {
 	o := DaemonOptions{}
 	var user bool
 	c := &cobra.Command{
 		Use:   "daemon",
 		Short: "Run the authenticator that all other commands talk to",
-		Long: `Runs the authenticator in this terminal until Ctrl-C, and asks you here whenever a
-passkey is to be made or used.
+		Long: `Runs the authenticator in this terminal until Ctrl-C. Whenever a passkey is to be made or
+used it asks you: through the agent if one runs (localpasskey agent), or else here.
+
+It makes a security key that browsers, ssh and other programs find like one on USB. That
+needs write access to /dev/uhid, which usually root alone has; without it everything else
+works, and localpasskey status says what is missing.
 
 With --user it runs as you, which needs access to the TPM (on most systems: the group
 tss). Know what that means: any program of yours can then open the TPM as well. It
@@ -37,6 +44,7 @@ all. Use it to try LocalPasskey out, or where you trust every program you run.`,
 	}
 	c.Flags().BoolVar(&user, "user", false, "run as the user who starts it")
 	c.Flags().StringVar(&o.TPM, "tpm", defaultTPM, "the TPM's `device`")
+	c.Flags().StringVar(&o.UHID, "uhid", defaultUHID, "the kernel's `device` by which the security key is made; \"\" to offer none")
 	c.Flags().StringVar(&o.Store, "store", r.Store, "the store's `file`")
 	return c
 }

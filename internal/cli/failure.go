@@ -88,7 +88,7 @@ func ofStatus(status ctap.Status) *failure {
 	case ctap.OperationDenied:
 		return &failure{
 			what: "refused",
-			hint: "either you said no, or there is nobody to ask: the daemon asks in the terminal it was started from",
+			hint: "either you said no, or there is nobody to ask: `localpasskey status` tells where you are asked, and `localpasskey agent` asks in your session",
 			code: codeRefused,
 		}
 	case ctap.UserActionTimeout, ctap.ActionTimeout:

@@ -16,18 +16,31 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 
+	"github.com/localpasskey/localpasskey/internal/agent"
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cli"
+	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/daemon"
 	"github.com/localpasskey/localpasskey/internal/prompt"
+	"github.com/localpasskey/localpasskey/internal/prompt/pinentry"
+	"github.com/localpasskey/localpasskey/internal/prompt/pinentry/pinentrytest"
+	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
 )
 
 // TestMain makes the test binary a `localpasskey` that differs from the real one in
 // one thing: its daemon has a software TPM.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){"localpasskey": localpasskey})
+	testscript.Main(m, map[string]func(){"localpasskey": localpasskey, "pinentry": scriptedPinentry})
+}
+
+// scriptedPinentry is the program whose dialogs `answers` scripts.
+func scriptedPinentry() {
+	if err := pinentrytest.Run(os.Getenv("PINENTRY_DIR"), os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 }
 
 func localpasskey() {
@@ -53,6 +66,15 @@ func localpasskey() {
 				Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 			}, o.Socket, o.Listening)
 		},
+		Agent: func(ctx context.Context, o cli.AgentOptions) error {
+			path, ok := pinentry.Find(o.Pinentry)
+			if !ok {
+				return &ctap.Problem{What: "there is no program " + o.Pinentry, Hint: "name one that is: --pinentry PROGRAM"}
+			}
+			desk := agent.NewDesk(pinentry.New(path, nil))
+			defer desk.Close()
+			return socket.Attend(ctx, o.Socket, func() { o.Attending(path) }, desk.Answer)
+		},
 	}.Run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -74,6 +96,9 @@ func TestScripts(t *testing.T) {
 			"makepasskey": makePasskey,
 			"signin":      signIn,
 			"damage":      damage,
+			"answers":     answers,
+			"shown":       shown,
+			"attended":    attended,
 			"forget":      func(ts *testscript.TestScript, _ bool, _ []string) { behind(ts).person.Asked() },
 			"unplug":      func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(behind(ts).chips["tpm"].Close()) },
 			"plug": func(ts *testscript.TestScript, _ bool, _ []string) {
@@ -128,6 +153,8 @@ func setUp(env *testscript.Env) error {
 	env.Values[backstageKey{}] = b
 	env.Setenv("SOCKET", filepath.Join(env.WorkDir, "run", "socket"))
 	env.Setenv("STORE", filepath.Join(env.WorkDir, "data", "passkeys.db"))
+	env.Setenv("PINENTRY", filepath.Join(strings.Split(env.Getenv("PATH"), ":")[0], "pinentry"))
+	env.Setenv("PINENTRY_DIR", env.WorkDir)
 	env.Setenv("TZ", "UTC")
 	env.Setenv("GORACE", noSleep)
 	env.Defer(func() {

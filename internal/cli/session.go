@@ -36,23 +36,35 @@ func notSetUp() error {
 // connected is within for commands that can do with a daemon in any state.
 func (r *run) connected(ctx context.Context, act func(s *session) error) (err error) {
 	if r.socket == "" {
-		return usageError("the system names no place for sockets (XDG_RUNTIME_DIR is not set)", "say where the daemon listens: --socket PATH")
+		return noSocket()
 	}
 	conn, err := socket.Dial(ctx, r.socket)
 	if err != nil {
 		return err
 	}
 	defer conn.Close() //nolint:errcheck // All that was asked has been answered.
+	s := &session{Client: ctap.NewClient(conn)}
 	conn.OnProgress = func(p ctap.Progress) {
 		if p == ctap.ProgressUserNeeded {
-			r.note("The daemon asks you, in the terminal where `localpasskey daemon` runs…")
+			r.note("%s", whereAsked(s.status))
 		}
 	}
-	s := &session{Client: ctap.NewClient(conn)}
 	if s.status, err = ctap.Call[ctap.StatusResponse](ctx, s.Client, ctap.CommandStatus, nil); err != nil {
 		return err
 	}
 	return act(s)
+}
+
+// whereAsked tells the person where to look.
+func whereAsked(status *ctap.StatusResponse) string {
+	if status != nil && status.Prompt == ctap.PromptAgent {
+		return "Your agent asks you now: look for its dialog…"
+	}
+	return "The daemon asks you, in the terminal where `localpasskey daemon` runs…"
+}
+
+func noSocket() error {
+	return usageError("the system names no place for sockets (XDG_RUNTIME_DIR is not set)", "say where the daemon listens: --socket PATH")
 }
 
 // platform is this program's side of the PIN protocol.

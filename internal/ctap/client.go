@@ -73,19 +73,23 @@ func (c *Client) Vendor(ctx context.Context, command Command, params cbor.Raw) (
 	if err != nil {
 		return nil, err
 	}
+	return ReadVendorResponse(response)
+}
+
+// ReadVendorResponse is the other end of VendorResponse.
+func ReadVendorResponse(response []byte) (cbor.Raw, error) {
 	status, body, err := split(response)
-	if err != nil {
+	switch {
+	case err != nil:
 		return nil, err
-	}
-	if status == StatusOK {
+	case status == StatusOK:
 		return body, nil
-	}
-	if len(body) == 0 {
+	case len(body) == 0:
 		return nil, status
 	}
 	problem := &Problem{Status: status}
 	if err := cbor.Unmarshal(body, problem); err != nil {
-		return nil, fmt.Errorf("answer to command 0x%02x: %w", byte(command), err)
+		return nil, fmt.Errorf("why the daemon refuses: %w", err)
 	}
 	return nil, problem
 }

@@ -88,9 +88,14 @@ func serveVendor(ctx context.Context, a Authenticator, command Command, params c
 			return []byte{byte(InvalidCBOR)}
 		}
 	}
-	response, err := a.Vendor(ctx, command, params)
+	return VendorResponse(a.Vendor(ctx, command, params))
+}
+
+// VendorResponse encodes the answer to a command of ours: a status and, on success,
+// the body; a *Problem is told in full.
+func VendorResponse(body cbor.Raw, err error) []byte {
 	if err == nil {
-		return append([]byte{byte(StatusOK)}, response...)
+		return append([]byte{byte(StatusOK)}, body...)
 	}
 	out := []byte{byte(StatusOf(err))}
 	if problem, ok := errors.AsType[*Problem](err); ok {

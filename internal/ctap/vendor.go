@@ -66,7 +66,23 @@ type StatusResponse struct {
 	Problem *Problem `cbor:"8,keyasint,omitempty"`
 	// Reinsert: three wrong PINs in a row; `reconnect` gives the rest back.
 	Reinsert bool `cbor:"9,keyasint,omitempty"`
+	// Prompt is where the person is asked.
+	Prompt Prompt `cbor:"10,keyasint,omitempty"`
+	// Node is the device that programs find as a security key; where it is empty,
+	// NodeProblem may say why.
+	Node        string   `cbor:"11,keyasint,omitempty"`
+	NodeProblem *Problem `cbor:"12,keyasint,omitempty"`
 }
+
+// Prompt is a way to ask the person.
+type Prompt string
+
+// Ours: the ways to ask. With none, what needs a yes is refused.
+const (
+	PromptNone     Prompt = ""
+	PromptAgent    Prompt = "agent"    // of the person's session
+	PromptTerminal Prompt = "terminal" // the daemon's own
+)
 
 // Problem is an error for a person: what happened, then what to do. It answers
 // a vendor command in full; every other command sends its Status alone.

@@ -66,7 +66,7 @@ func (ch *channel) Vendor(ctx context.Context, command ctap.Command, params cbor
 	case ctap.CommandStatus:
 		return cbor.Marshal(ch.d.status(ctx))
 	case ctap.CommandSetup:
-		return nil, ch.explained(ctx, ch.d.setUp(ctx))
+		return nil, ch.explained(ctx, ch.setUp(ctx))
 	case ctap.CommandReconnect:
 		return nil, ch.explained(ctx, ch.reconnect(ctx))
 	default:
@@ -86,13 +86,20 @@ func (ch *channel) explained(ctx context.Context, err error) error {
 	return ch.d.problem(ctx, err)
 }
 
-// reconnect is pulling and reinserting what has no plug.
-func (ch *channel) reconnect(ctx context.Context) error {
-	o, err := ch.d.open(ctx)
-	if err != nil {
+// setUp makes the store, and lets programs find what is in it.
+func (ch *channel) setUp(ctx context.Context) error {
+	if err := ch.d.setUp(ctx); err != nil {
 		return err
 	}
-	return o.core.PowerCycle()
+	ch.d.slot.in() //nolint:contextcheck // It stays when this request is over.
+	return nil
+}
+
+func (ch *channel) reconnect(ctx context.Context) error {
+	if _, err := ch.d.open(ctx); err != nil {
+		return err
+	}
+	return ch.d.cyclePower() //nolint:contextcheck // Half a power cycle is none.
 }
 
 // MakeCredential passes the command on.

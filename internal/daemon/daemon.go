@@ -16,17 +16,21 @@ import (
 	"github.com/localpasskey/localpasskey/internal/tpm/problem"
 )
 
-// Config is what a Daemon is made of. All but BuiltInUV is required.
+// Config is what a Daemon is made of. All but BuiltInUV and Plug is required.
 type Config struct {
 	// StorePath is the store's file, an absolute name.
 	StorePath string
 	OpenTPM   tpm.Opener
-	User      authenticator.User
+	// User is asked while no agent is there.
+	User authenticator.User
 	// BuiltInUV tells whether User can be asked for the PIN right now; nil for
 	// never.
 	BuiltInUV func() bool
-	Version   string
-	Log       *slog.Logger
+	// Plug makes the device by which programs find the authenticator; nil for none.
+	// An error is a *ctap.Problem where a person can help.
+	Plug    func() (Device, error)
+	Version string
+	Log     *slog.Logger
 }
 
 // socketMode lets the user alone connect.
@@ -35,6 +39,9 @@ const socketMode = 0o600
 // Daemon is one person's authenticator on one machine.
 type Daemon struct {
 	Config
+
+	person *person
+	slot   *slot
 
 	mu     sync.Mutex // held while the store is opened, set up or closed
 	opened *opened    // nil until it is open
@@ -50,14 +57,60 @@ type opened struct {
 }
 
 // New makes a daemon. It touches nothing yet; the first call opens the store.
-func New(c Config) *Daemon { return &Daemon{Config: c} }
+func New(c Config) *Daemon {
+	d := &Daemon{Config: c}
+	d.person = &person{own: c.User, ownUV: c.BuiltInUV, log: c.Log}
+	d.slot = &slot{plug: c.Plug, open: d.Channel, log: c.Log}
+	return d
+}
 
-// Serve answers the callers of l until ctx ends, and closes l.
+// Serve answers the callers of l, and programs that use the device, until ctx ends, and
+// closes l.
 func (d *Daemon) Serve(ctx context.Context, l *socket.Listener) error {
-	if _, err := d.open(ctx); err != nil && !isNotSetUp(err) {
+	d.slot.use(true)
+	_, err := d.open(ctx)
+	if err != nil && !isNotSetUp(err) {
 		d.Log.ErrorContext(ctx, "the store is not usable now; each request tries again", "cause", err)
 	}
-	return socket.Serve(ctx, l, d.Channel, d.Log)
+	if !isNotSetUp(err) {
+		d.slot.in() //nolint:contextcheck // It stays until it is pulled.
+	}
+	go d.watchSuspend(ctx)
+	err = socket.Serve(ctx, l, d, d.Log)
+	d.slot.use(false)
+	return errors.Join(err, d.slot.out())
+}
+
+// watchSuspend cycles the power when the machine wakes up: whoever opens the lid need
+// not be who closed it, so nothing that was permitted or asked before goes on.
+func (d *Daemon) watchSuspend(ctx context.Context) {
+	err := afterSuspend(ctx, func() {
+		d.Log.InfoContext(ctx, "the machine has been asleep")
+		if err := d.cyclePower(); err != nil { //nolint:contextcheck // as in reconnect
+			d.Log.ErrorContext(ctx, "cannot begin anew after sleep", "cause", err)
+		}
+	})
+	if err != nil {
+		d.Log.ErrorContext(ctx, "cannot tell when the machine sleeps", "cause", err)
+	}
+}
+
+// cyclePower is pulling and reinserting what has no plug.
+func (d *Daemon) cyclePower() error {
+	d.mu.Lock()
+	o, closed := d.opened, d.closed
+	d.mu.Unlock()
+	if closed {
+		return store.ErrClosed
+	}
+	err := d.slot.out()
+	if o != nil {
+		err = errors.Join(err, o.core.PowerCycle())
+	}
+	if d.storeExists() {
+		d.slot.in()
+	}
+	return err
 }
 
 // Run serves at a socket of the user's own until ctx ends: the whole life of a
@@ -77,17 +130,17 @@ func Run(ctx context.Context, c Config, socketPath string, listening func()) (er
 	return d.Serve(ctx, l)
 }
 
-// Close closes the store. Requests that are still under way fail.
+// Close pulls the device and closes the store. Requests that are still under way fail.
 func (d *Daemon) Close() error {
 	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.closed = true
-	if d.opened == nil {
-		return nil
-	}
 	o := d.opened
-	d.opened = nil
-	return errors.Join(o.core.PowerCycle(), o.store.Close())
+	d.opened, d.closed = nil, true
+	d.mu.Unlock()
+	err := d.slot.out()
+	if o == nil {
+		return err
+	}
+	return errors.Join(err, o.core.PowerCycle(), o.store.Close())
 }
 
 // Hardware tells whether the TPM can be reached: nil, or what stands in the way.
@@ -165,8 +218,8 @@ func (d *Daemon) join(take func(*store.Store) (*tpm.Machine, error)) (*opened, e
 	}
 	if err == nil {
 		o.core, err = authenticator.New(authenticator.Config{
-			Keys: o.machine, PIN: o.machine, Store: s, User: d.User, Eraser: o,
-			BuiltInUV: d.BuiltInUV,
+			Keys: o.machine, PIN: o.machine, Store: s, User: d.person, Eraser: o,
+			BuiltInUV: d.person.canVerify,
 			AAGUID:    authenticator.TPMAAGUID(),
 			Log:       d.Log,
 		})
@@ -205,7 +258,11 @@ func (d *Daemon) abandon(o *opened) {
 
 // status tells the state, and the problem where there is one.
 func (d *Daemon) status(ctx context.Context) *ctap.StatusResponse {
-	response := &ctap.StatusResponse{Version: d.Version}
+	response := &ctap.StatusResponse{Version: d.Version, Prompt: d.person.asks()}
+	node, err := d.slot.describe()
+	if response.Node = node; err != nil {
+		response.NodeProblem = inWords(err)
+	}
 	o, err := d.open(ctx)
 	switch {
 	case err == nil:
@@ -252,6 +309,10 @@ func (o *opened) describe(ctx context.Context, r *ctap.StatusResponse) error {
 // problem puts err into words for the person; the cause stays here, in the log.
 func (d *Daemon) problem(ctx context.Context, err error) *ctap.Problem {
 	d.Log.ErrorContext(ctx, "cannot work now", "cause", err)
+	return inWords(err)
+}
+
+func inWords(err error) *ctap.Problem {
 	if problem, ok := errors.AsType[*ctap.Problem](err); ok {
 		return problem
 	}

@@ -35,12 +35,20 @@ var _ ctap.Exchanger = (*Conn)(nil)
 
 // Dial connects to the daemon at path. Its errors are a *ctap.Problem.
 func Dial(ctx context.Context, path string) (*Conn, error) {
+	conn, err := dial(ctx, path)
+	if err != nil {
+		return nil, err
+	}
+	return &Conn{path: path, conn: conn}, nil
+}
+
+func dial(ctx context.Context, path string) (net.Conn, error) {
 	var dialer net.Dialer
 	conn, err := dialer.DialContext(ctx, "unix", path)
 	if err != nil {
 		return nil, cannotReach(path, err)
 	}
-	return &Conn{path: path, conn: conn}, nil
+	return conn, nil
 }
 
 // Close ends the connection, and with it whatever it waits for.
@@ -118,11 +126,7 @@ func (c *Conn) receive() ([]byte, error) {
 func (c *Conn) send(f frame) error {
 	c.write.Lock()
 	defer c.write.Unlock()
-	if err := c.conn.SetWriteDeadline(time.Now().Add(framePatience)); err != nil {
-		return err
-	}
-	_, err := c.conn.Write(f.encode())
-	return err
+	return send(c.conn, f)
 }
 
 func cannotReach(path string, cause error) error {

@@ -9,6 +9,10 @@
 //
 //	frame: kind (1 byte) ‖ length (4 bytes, big-endian) ‖ body
 //	       1 request ≤ 64 KiB   2 response ≤ 1 MiB   3 cancel, empty   4 progress, 1 byte
+//	       5 attend, empty
+//
+// A client whose first frame is attend offers to be an agent: once it has a response
+// that takes it up, the two have changed sides, and the daemon sends the requests.
 //
 // Invariants:
 //   - The caller's uid and pid come from the kernel. Program names are a hint.

@@ -19,6 +19,7 @@ const (
 	kindResponse kind = 2
 	kindCancel   kind = 3
 	kindProgress kind = 4
+	kindAttend   kind = 5
 )
 
 // Ours: sizes in bytes.
@@ -43,7 +44,7 @@ func (k kind) fits(n uint32) bool {
 		return n <= maxRequestBytes
 	case kindResponse:
 		return n <= maxResponseBytes
-	case kindCancel:
+	case kindCancel, kindAttend:
 		return n == 0
 	case kindProgress:
 		return n == 1

@@ -11,6 +11,7 @@ func FuzzFrame(f *testing.F) {
 	f.Add([]byte{2, 0, 0, 0, 2, 0, 0xa0})
 	f.Add([]byte{3, 0, 0, 0, 0})
 	f.Add([]byte{4, 0, 0, 0, 1, 2})
+	f.Add([]byte{5, 0, 0, 0, 0})
 	f.Add([]byte{1, 0, 1, 0, 1})
 	f.Add([]byte{2, 0xff, 0xff, 0xff, 0xff, 0})
 	f.Fuzz(func(t *testing.T, data []byte) {

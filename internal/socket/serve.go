@@ -20,10 +20,19 @@ const (
 	acceptPause    = 100 * time.Millisecond // when the system is out of descriptors
 )
 
-// Serve answers callers until ctx ends, and then gives nil; it closes l. open
-// gives each connection its channel. Serve returns after the last connection's
-// request has.
-func Serve(ctx context.Context, l *Listener, open func(ctap.Caller) ctap.Authenticator, log *slog.Logger) error {
+// Daemon is what answers behind a socket.
+type Daemon interface {
+	// Channel opens the channel of one connection.
+	Channel(caller ctap.Caller) ctap.Authenticator
+	// Attend takes up an agent, or refuses it with a *ctap.Problem or a Status. What
+	// it gives is called once, with a way to send questions to the agent, and returns
+	// when its context has ended, as it does with the connection.
+	Attend(caller ctap.Caller) (attend func(ctx context.Context, questions ctap.Exchanger), err error)
+}
+
+// Serve answers callers until ctx ends, and then gives nil; it closes l. It returns
+// after the last connection's request has.
+func Serve(ctx context.Context, l *Listener, daemon Daemon, log *slog.Logger) error {
 	ctx, cancel := context.WithCancel(ctx)
 	stop := context.AfterFunc(ctx, func() { _ = l.Close() })
 	defer stop()
@@ -50,7 +59,7 @@ func Serve(ctx context.Context, l *Listener, open func(ctap.Caller) ctap.Authent
 		case places <- struct{}{}:
 			group.Go(func() {
 				defer func() { <-places }()
-				serveConnection(ctx, conn, open, log)
+				serveConnection(ctx, conn, daemon, log)
 			})
 		default:
 			log.WarnContext(ctx, "too many connections: one was turned away", "limit", maxConnections)
@@ -68,15 +77,16 @@ func pause(ctx context.Context, d time.Duration) {
 	}
 }
 
-// connection is one caller's channel. Its reader makes jobs; one worker does them
-// in order and is the only one to write.
+// connection is one side that is asked: of the daemon a caller's channel, of an agent
+// its link to the daemon. Its reader makes jobs; one worker does them in order and is
+// the only one to write.
 type connection struct {
-	conn    *net.UnixConn
-	channel ctap.Authenticator
-	jobs    chan func() error
+	conn   *net.UnixConn
+	answer func(ctx context.Context, request []byte) []byte
+	jobs   chan func() error
 }
 
-func serveConnection(ctx context.Context, conn *net.UnixConn, open func(ctap.Caller) ctap.Authenticator, log *slog.Logger) {
+func serveConnection(ctx context.Context, conn *net.UnixConn, daemon Daemon, log *slog.Logger) {
 	defer func() { _ = conn.Close() }()
 	caller, err := peer(conn)
 	if err != nil {
@@ -88,53 +98,65 @@ func serveConnection(ctx context.Context, conn *net.UnixConn, open func(ctap.Cal
 	defer cancel()
 	stop := context.AfterFunc(ctx, func() { _ = conn.Close() })
 	defer stop()
-	c := &connection{conn: conn, channel: open(caller), jobs: make(chan func() error, 1)}
-	var worker sync.WaitGroup
-	worker.Go(func() {
-		defer cancel()
-		if err := c.work(ctx); err != nil {
-			log.DebugContext(ctx, "a caller does not take its answer", "cause", err)
-		}
-	})
-	if err := c.read(ctx); err != nil && ctx.Err() == nil {
+	c := &connection{conn: conn}
+	first, err := c.next()
+	switch {
+	case err != nil:
+	case first.kind == kindAttend:
+		err = attend(ctx, conn, caller, daemon)
+	default:
+		channel := daemon.Channel(caller)
+		c.answer = func(ctx context.Context, request []byte) []byte { return ctap.Serve(ctx, channel, request) }
+		err = c.serve(ctx, cancel, first)
+	}
+	if err != nil && !errors.Is(err, io.EOF) && ctx.Err() == nil {
 		log.DebugContext(ctx, "a caller was cut off", "cause", err)
 	}
+}
+
+// serve answers the other side, whose first frame is here, until it is gone or does
+// not take its answers. cancel closes the connection.
+func (c *connection) serve(ctx context.Context, cancel context.CancelFunc, first frame) error {
+	c.jobs = make(chan func() error, 1)
+	var worker sync.WaitGroup
+	var unsent error
+	worker.Go(func() {
+		defer cancel()
+		unsent = c.work(ctx)
+	})
+	err := c.read(ctx, first)
 	cancel()
 	close(c.jobs)
 	worker.Wait()
+	return errors.Join(err, unsent)
 }
 
 // read turns frames into jobs until the connection ends. A job's context exists
 // before its turn comes, so that a cancel cannot come too early.
-func (c *connection) read(ctx context.Context) error {
+func (c *connection) read(ctx context.Context, f frame) (err error) {
 	cancel := context.CancelFunc(func() {})
 	defer func() { cancel() }()
-	for {
-		f, err := c.next()
-		switch {
-		case errors.Is(err, io.EOF):
-			return nil
-		case err != nil:
-			return err
-		}
+	for ; err == nil; f, err = c.next() {
 		switch f.kind {
 		case kindCancel:
 			cancel()
 		case kindRequest:
+			request := f.body
 			jobCtx, jobCancel := context.WithCancel(ctx)
 			cancel = jobCancel
 			select {
 			case c.jobs <- func() error {
 				defer jobCancel()
-				return c.answer(jobCtx, jobCancel, f.body)
+				return c.reply(jobCtx, jobCancel, request)
 			}:
 			default:
 				return fmt.Errorf("requests before their turn: %w", errFrame)
 			}
 		default:
-			return fmt.Errorf("kind %d from a client: %w", f.kind, errFrame)
+			return fmt.Errorf("kind %d from who asks: %w", f.kind, errFrame)
 		}
 	}
+	return err
 }
 
 // next waits for a frame as long as it takes, and for the rest of it not so long.
@@ -166,9 +188,9 @@ func (c *connection) work(ctx context.Context) error {
 	return nil
 }
 
-// answer carries out one request, which cancel ends. What it waits for goes to
-// the caller whenever that changes; the report itself never blocks on the caller.
-func (c *connection) answer(ctx context.Context, cancel context.CancelFunc, request []byte) error {
+// reply carries out one request, which cancel ends. What it waits for goes to the
+// other side whenever that changes; the report itself never blocks on it.
+func (c *connection) reply(ctx context.Context, cancel context.CancelFunc, request []byte) error {
 	progress := make(chan ctap.Progress, 1)
 	ctx = ctap.WithProgress(ctx, func(p ctap.Progress) {
 		select {
@@ -181,7 +203,7 @@ func (c *connection) answer(ctx context.Context, cancel context.CancelFunc, requ
 		}
 	})
 	response := make(chan []byte, 1)
-	go func() { response <- ctap.Serve(ctx, c.channel, request) }()
+	go func() { response <- c.answer(ctx, request) }()
 	var last ctap.Progress
 	var failed error
 	for {
@@ -195,6 +217,7 @@ func (c *connection) answer(ctx context.Context, cancel context.CancelFunc, requ
 				cancel()
 			}
 		case r := <-response:
+			defer clear(r) // an agent's has a PIN in it
 			if failed != nil {
 				return failed
 			}
@@ -204,9 +227,16 @@ func (c *connection) answer(ctx context.Context, cancel context.CancelFunc, requ
 }
 
 func (c *connection) write(f frame) error {
-	if err := c.conn.SetWriteDeadline(time.Now().Add(framePatience)); err != nil {
+	return send(c.conn, f)
+}
+
+// send writes a frame in one piece, and keeps no copy of it.
+func send(conn net.Conn, f frame) error {
+	if err := conn.SetWriteDeadline(time.Now().Add(framePatience)); err != nil {
 		return err
 	}
-	_, err := c.conn.Write(f.encode())
+	encoded := f.encode()
+	defer clear(encoded)
+	_, err := conn.Write(encoded)
 	return err
 }

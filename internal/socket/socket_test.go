@@ -63,7 +63,36 @@ func (c *channel) Vendor(_ context.Context, _ ctap.Command, params cbor.Raw) (cb
 type daemon struct {
 	path    string
 	callers chan ctap.Caller
+	refusal error // of agents
+	agents  chan agent
+	left    chan struct{}
+	stop    context.CancelFunc
 	*channel
+}
+
+// agent is one that was taken up.
+type agent struct {
+	ctap.Exchanger
+
+	caller ctap.Caller
+}
+
+func (d *daemon) Channel(c ctap.Caller) ctap.Authenticator {
+	d.callers <- c
+	mine := *d.channel
+	mine.caller = c
+	return &mine
+}
+
+func (d *daemon) Attend(c ctap.Caller) (func(context.Context, ctap.Exchanger), error) {
+	if d.refusal != nil {
+		return nil, d.refusal
+	}
+	return func(ctx context.Context, questions ctap.Exchanger) {
+		d.agents <- agent{questions, c}
+		<-ctx.Done()
+		d.left <- struct{}{}
+	}, nil
 }
 
 func start(t *testing.T) *daemon {
@@ -71,6 +100,8 @@ func start(t *testing.T) *daemon {
 	d := &daemon{
 		path:    filepath.Join(t.TempDir(), "run", "socket"),
 		callers: make(chan ctap.Caller, 100),
+		agents:  make(chan agent, 1),
+		left:    make(chan struct{}, 1),
 		channel: &channel{
 			began: make(chan struct{}, 10), ended: make(chan error, 10), letGo: make(chan struct{}),
 			reports: []ctap.Progress{ctap.ProgressUserNeeded},
@@ -81,14 +112,10 @@ func start(t *testing.T) *daemon {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
+	d.stop = cancel
 	served := make(chan error, 1)
 	go func() {
-		served <- socket.Serve(ctx, l, func(c ctap.Caller) ctap.Authenticator {
-			d.callers <- c
-			mine := *d.channel
-			mine.caller = c
-			return &mine
-		}, slog.New(slog.DiscardHandler))
+		served <- socket.Serve(ctx, l, d, slog.New(slog.DiscardHandler))
 	}()
 	t.Cleanup(func() {
 		cancel()
@@ -243,10 +270,11 @@ func TestShutdownCancels(t *testing.T) {
 		t.Fatal(err)
 	}
 	ch := &channel{began: make(chan struct{}, 1), ended: make(chan error, 1)}
+	d := &daemon{channel: ch, callers: make(chan ctap.Caller, 1)}
 	ctx, cancel := context.WithCancel(t.Context())
 	served := make(chan error, 1)
 	go func() {
-		served <- socket.Serve(ctx, l, func(ctap.Caller) ctap.Authenticator { return ch }, slog.New(slog.DiscardHandler))
+		served <- socket.Serve(ctx, l, d, slog.New(slog.DiscardHandler))
 	}()
 	c, err := socket.Dial(t.Context(), path)
 	if err != nil {
@@ -284,6 +312,8 @@ func TestBadFrames(t *testing.T) {
 		"huge":                {1, 0xff, 0xff, 0xff, 0xff},
 		"one byte too long":   {1, 0, 1, 0, 1},
 		"a cancel that talks": frame(3, []byte{1}),
+		"an agent that talks": frame(5, []byte{1}),
+		"an agent too late":   slices.Concat(frame(3, nil), frame(5, nil)),
 		"three requests":      slices.Concat(request, request, request),
 	} {
 		t.Run(name, func(t *testing.T) {

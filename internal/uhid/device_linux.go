@@ -1,12 +1,16 @@
 package uhid
 
 import (
+	"bytes"
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 	"strings"
 	"sync"
+	"time"
 	"unicode"
 	"unicode/utf8"
 
@@ -40,8 +44,9 @@ func (i Info) check() error {
 // Device is a HID device in the kernel. One goroutine may read reports while others
 // write them.
 type Device struct {
-	file  *os.File
-	close func() error
+	file   *os.File
+	unique string
+	close  func() error
 }
 
 // Create makes a device through the node at path, "/dev/uhid". The kernel makes its
@@ -59,7 +64,7 @@ func Create(path string, info Info) (*Device, error) {
 
 // createOn makes the device through an open node, which is the Device's from then on.
 func createOn(file *os.File, info Info) (*Device, error) {
-	d := &Device{file: file}
+	d := &Device{file: file, unique: info.Unique}
 	d.close = sync.OnceValue(d.withdraw)
 	if err := d.send(encodeCreate(info)); err != nil {
 		return nil, errors.Join(fmt.Errorf("the kernel refuses the HID device: %w", err), file.Close())
@@ -107,6 +112,50 @@ func (d *Device) Close() error { return d.close() }
 
 func (d *Device) withdraw() error {
 	return errors.Join(d.send(head(destroy)), d.file.Close())
+}
+
+// sysfsPause is how often the kernel's list of devices is looked through for one that is
+// to appear, which takes it a few milliseconds.
+const sysfsPause = 5 * time.Millisecond
+
+// Node gives the path of the node by which programs reach the device, "/dev/hidrawN",
+// as soon as the kernel has made it. It needs Info.Unique to tell devices apart. When ctx
+// ends first the error is a *ctap.Problem.
+func (d *Device) Node(ctx context.Context) (string, error) {
+	for {
+		node, err := d.find()
+		if node != "" || err != nil {
+			return node, err
+		}
+		select {
+		case <-time.After(sysfsPause):
+		case <-ctx.Done():
+			return "", &ctap.Problem{
+				Status: ctap.Other, Cause: ctx.Err(),
+				What: "the kernel has made a HID device and no node for it",
+				Hint: "load its driver: sudo modprobe hid-generic; look at `journalctl -k | grep -i hid`",
+			}
+		}
+	}
+}
+
+// find looks for the node once; "" where it is not there yet.
+func (d *Device) find() (string, error) {
+	files, err := filepath.Glob("/sys/class/hidraw/*/device/uevent")
+	if err != nil {
+		return "", err
+	}
+	line := []byte("HID_UNIQ=" + d.unique + "\n")
+	for _, file := range files {
+		if content, err := os.ReadFile(file); err != nil || !bytes.Contains(content, line) {
+			continue // another, or one that is gone meanwhile
+		}
+		node := filepath.Join("/dev", filepath.Base(filepath.Dir(filepath.Dir(file))))
+		if _, err := os.Stat(node); err == nil {
+			return node, nil
+		}
+	}
+	return "", nil
 }
 
 // send writes one event; the kernel takes it whole or not at all.

@@ -28,7 +28,36 @@ func Status(out io.Writer, status *ctap.StatusResponse) error {
 		row("PIN demanded", "%s", demanded(status.AlwaysUV))
 		row("passkeys", "%d", status.Passkeys)
 	}
+	if status.SetUp {
+		row("asks you", "%s", asks(status.Prompt))
+		row("security key", "%s", securityKey(status))
+	}
 	return w.Flush()
+}
+
+func asks(p ctap.Prompt) string {
+	switch p {
+	case ctap.PromptAgent:
+		return "through the agent of your session"
+	case ctap.PromptTerminal:
+		return "in the terminal where the daemon runs"
+	default:
+		return "nowhere, so whatever needs your yes is refused: run `localpasskey agent`"
+	}
+}
+
+// securityKey tells where programs find the device, or why they do not.
+func securityKey(status *ctap.StatusResponse) string {
+	switch p := status.NodeProblem; {
+	case status.Node != "":
+		return prompt.Legible(status.Node, maxText) + ", for browsers, ssh and others"
+	case p != nil && p.Hint != "":
+		return "none: " + prompt.Legible(p.What, maxText) + "; hint: " + prompt.Legible(p.Hint, maxText)
+	case p != nil:
+		return "none: " + prompt.Legible(p.What, maxText)
+	default:
+		return "none"
+	}
 }
 
 func pinState(status *ctap.StatusResponse) string {
@@ -62,6 +91,9 @@ type statusJSON struct {
 	Passkeys  uint         `json:"passkeys"`
 	AlwaysUV  bool         `json:"always_uv"`
 	Hardware  string       `json:"hardware"`
+	Prompt    string       `json:"prompt"` // "agent", "terminal" or ""
+	Node      string       `json:"node"`
+	NodeGone  *problemJSON `json:"node_problem"`
 	Problem   *problemJSON `json:"problem"`
 }
 
@@ -75,9 +107,14 @@ func StatusJSON(out io.Writer, s *ctap.StatusResponse) error {
 	j := statusJSON{
 		Version: s.Version, SetUp: s.SetUp, PINSet: s.PINSet, Retries: s.PINRetries,
 		Reconnect: s.Reinsert, Passkeys: s.Passkeys, AlwaysUV: s.AlwaysUV, Hardware: s.Hardware,
-	}
-	if s.Problem != nil {
-		j.Problem = &problemJSON{What: s.Problem.What, Hint: s.Problem.Hint}
+		Prompt: string(s.Prompt), Node: s.Node, NodeGone: problemOf(s.NodeProblem), Problem: problemOf(s.Problem),
 	}
 	return JSON(out, j)
+}
+
+func problemOf(p *ctap.Problem) *problemJSON {
+	if p == nil {
+		return nil
+	}
+	return &problemJSON{What: p.What, Hint: p.Hint}
 }

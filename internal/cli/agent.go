@@ -1,0 +1,67 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/prompt"
+)
+
+// daemonPause is how often an agent looks whether its daemon is back.
+const daemonPause = time.Second
+
+func (r *run) agentCommand() *cobra.Command {
+	o := AgentOptions{}
+	c := &cobra.Command{
+		Use:   "agent",
+		Short: "Ask you what the daemon wants to know, in your own session",
+		Long: `Shows the daemon's questions where you are, until Ctrl-C: whether a passkey may be made
+or used, for which service and account, and which program asks. You answer in a dialog of
+your desktop's pinentry program, which GnuPG uses too, or on this terminal where there is
+none. PINs go from there to the daemon and on to the TPM; nothing is kept.
+
+Of several agents the one that was started last asks. When the daemon ends, the agent
+waits for the next one.`,
+		Args: cobra.NoArgs,
+		RunE: r.does(func(ctx context.Context, _ []string) error {
+			if r.socket == "" {
+				return noSocket()
+			}
+			o.Socket = r.socket
+			return r.agent(ctx, o)
+		}),
+	}
+	c.Flags().StringVar(&o.Pinentry, "pinentry", "", "the pinentry `program`; the system's own, if not named")
+	return c
+}
+
+// agent serves one daemon after another. The first one has to be there.
+func (r *run) agent(ctx context.Context, o AgentOptions) error {
+	for served := false; ; {
+		taken := false
+		o.Attending = func(how string) {
+			taken = true
+			r.note("Asking by %s. Ctrl-C ends it.", prompt.Legible(how, maxText))
+		}
+		err := r.Agent(ctx, o)
+		problem, ok := errors.AsType[*ctap.Problem](err)
+		switch {
+		case ctx.Err() != nil:
+			return nil
+		case !ok, problem.Status == ctap.NotAllowed, !taken && !served:
+			return err
+		case taken:
+			r.note("%s. Waiting for it to come back.", prompt.Legible(problem.What, maxText))
+		}
+		served = true
+		select {
+		case <-time.After(daemonPause):
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
