@@ -28,6 +28,8 @@ modprobe kmod
 udevadm udev
 fido2-token fido2-tools
 ssh-keygen openssh-client
+sshd openssh-server
+git git
 END
     lint) echo "shellcheck shellcheck" ;;
     race) echo "gcc gcc" && needs test ;; # the race detector is C

@@ -1,6 +1,6 @@
 //go:build e2e && linux
 
-package vm_test
+package clients
 
 import (
 	"crypto/sha256"
@@ -15,17 +15,17 @@ import (
 	"github.com/localpasskey/localpasskey/test/vm"
 )
 
-// TestFIDO2Tools drives libfido2's programs, and so libfido2, against the
-// authenticator on the machine's TPM. The subtests go on where the one before
-// stopped.
+// TestFIDO2Tools drives libfido2's programs, and so libfido2, with the PIN typed into
+// them: the authenticator has no prompt of its own for it. The subtests go on where the
+// one before stopped.
 func TestFIDO2Tools(t *testing.T) {
 	if !vm.Inside() {
-		vm.Run(t, vm.Config{Programs: []string{guestProgram}})
+		vm.Run(t, vm.Config{Programs: []string{scriptedProgram}})
 		return
 	}
-	file := filepath.Join(t.TempDir(), "passkeys.db")
-	k := plug(t, "always-uv", file)
-	c := client{key: k, dir: t.TempDir()}
+	state := t.TempDir()
+	k := plug(t, state, "-uv=false")
+	c := client{node: k.path, dir: t.TempDir()}
 	t.Run("list", func(t *testing.T) {
 		contains(t, succeed(t, "", nil, "fido2-token", "-L"), k.path+": vendor=0xf1d0, product=0x0001")
 	})
@@ -40,19 +40,21 @@ func TestFIDO2Tools(t *testing.T) {
 	t.Run("manage", c.manage)
 	t.Run("pulled and plugged in again", func(t *testing.T) {
 		k.pull(t, unix.SIGTERM)
-		if found := nodes(t, "always-uv"); len(found) != 0 {
-			t.Errorf("the authenticator has ended, and left %s", found)
+		if present(c.node) {
+			t.Errorf("the authenticator has ended, and left %s", c.node)
 		}
-		c.key = plug(t, "always-uv", file)
+		k = plug(t, state, "-uv=false")
+		c.node = k.path
 		c.assert(t, c.kept, "-r", "-v")
 	})
 	t.Run("killed", func(t *testing.T) {
-		k := plug(t, "killed", filepath.Join(t.TempDir(), "passkeys.db"))
+		k := plug(t, t.TempDir())
 		k.pull(t, unix.SIGKILL)
-		eventually(t, "no node", func() bool { return len(nodes(t, "killed")) == 0 })
+		eventually(t, "no node", func() bool { return !present(k.path) })
 	})
+	k.pull(t, unix.SIGTERM)
 	t.Run("presence only", func(t *testing.T) {
-		c := client{dir: t.TempDir(), key: plug(t, "touch", filepath.Join(t.TempDir(), "passkeys.db"), "-always-uv=false")}
+		c := client{dir: t.TempDir(), node: plug(t, t.TempDir(), "-always-uv=false").path}
 		c.ceremony(t)
 		c.ceremony(t, "-r")
 	})
@@ -60,7 +62,7 @@ func TestFIDO2Tools(t *testing.T) {
 
 // client is what these subtests know of the authenticator.
 type client struct {
-	key  *key
+	node string
 	dir  string // where its public keys are
 	pin  string // "" before there is one
 	kept credential
@@ -77,7 +79,7 @@ func (c *client) enter() []line {
 	if c.pin == "" {
 		return nil
 	}
-	return []line{{"Enter PIN for " + c.key.path + ": ", c.pin}}
+	return []line{{"Enter PIN for " + c.node + ": ", c.pin}}
 }
 
 func digest(text string) string {
@@ -88,7 +90,7 @@ func digest(text string) string {
 func lines(all ...string) string { return strings.Join(all, "\n") + "\n" }
 
 func (c *client) info(t *testing.T) {
-	out := succeed(t, "", nil, "fido2-token", "-I", c.key.path)
+	out := succeed(t, "", nil, "fido2-token", "-I", c.node)
 	contains(t, out,
 		"proto: 0x02\n",
 		"caps: 0x0d (wink, cbor, nomsg)\n",
@@ -107,8 +109,8 @@ func (c *client) info(t *testing.T) {
 }
 
 func (c *client) refusedWithoutPIN(t *testing.T) {
-	ask := []line{{"Enter PIN for " + c.key.path + ": ", "1234"}}
-	out, err := run(t, lines(digest("register"), "early.example", "alice", "YQ=="), ask, "fido2-cred", "-M", c.key.path)
+	ask := []line{{"Enter PIN for " + c.node + ": ", "1234"}}
+	out, err := run(t, lines(digest("register"), "early.example", "alice", "YQ=="), ask, "fido2-cred", "-M", c.node)
 	if err == nil {
 		t.Error("made a credential without a PIN")
 	}
@@ -118,10 +120,10 @@ func (c *client) refusedWithoutPIN(t *testing.T) {
 func (c *client) setPIN(t *testing.T) {
 	c.pin = "vier 4 ä"
 	succeed(t, "", []line{
-		{"Enter new PIN for " + c.key.path + ": ", c.pin},
+		{"Enter new PIN for " + c.node + ": ", c.pin},
 		{"Enter the same PIN again: ", c.pin},
-	}, "fido2-token", "-S", c.key.path)
-	contains(t, succeed(t, "", nil, "fido2-token", "-I", c.key.path), "pin retries: 8\n", " clientPin")
+	}, "fido2-token", "-S", c.node)
+	contains(t, succeed(t, "", nil, "fido2-token", "-I", c.node), "pin retries: 8\n", " clientPin")
 }
 
 // ceremony registers and signs in, each verified by libfido2.
@@ -137,7 +139,7 @@ func (c *client) register(t *testing.T, flags ...string) credential {
 	made := credential{rp: name + ".example", publicKey: filepath.Join(c.dir, name+".pem")}
 	user := base64.StdEncoding.EncodeToString([]byte("user handle"))
 	out := succeed(t, lines(digest("register"), made.rp, "alice", user), c.enter(),
-		"fido2-cred", append(append([]string{"-M"}, flags...), c.key.path, "es256")...)
+		"fido2-cred", append(append([]string{"-M"}, flags...), c.node, "es256")...)
 	if fields := strings.Fields(out); len(fields) < 6 || fields[2] != "packed" {
 		t.Fatalf("made %q", out)
 	}
@@ -169,7 +171,7 @@ func (c *client) assert(t *testing.T, with credential, flags ...string) {
 			verify = append(verify, f)
 		}
 	}
-	out := succeed(t, lines(input...), c.enter(), "fido2-assert", append(append([]string{"-G", "-p"}, flags...), c.key.path)...)
+	out := succeed(t, lines(input...), c.enter(), "fido2-assert", append(append([]string{"-G", "-p"}, flags...), c.node)...)
 	succeed(t, out, nil, "fido2-assert", append(verify, with.publicKey, "es256")...)
 	// A signature of something else must not verify.
 	other := strings.Replace(out, digest("sign in"), digest("something else"), 1)
@@ -184,7 +186,7 @@ func (c *client) hmacSecret(t *testing.T) {
 	secret := func(salt string) string {
 		t.Helper()
 		out := succeed(t, lines(digest("unlock"), made.rp, made.id, salt), c.enter(),
-			"fido2-assert", "-G", "-h", "-v", c.key.path)
+			"fido2-assert", "-G", "-h", "-v", c.node)
 		succeed(t, out, nil, "fido2-assert", "-V", "-h", "-v", made.publicKey, "es256")
 		fields := strings.Fields(out)
 		value, err := base64.StdEncoding.DecodeString(fields[len(fields)-1])
@@ -204,25 +206,25 @@ func (c *client) hmacSecret(t *testing.T) {
 
 // A wrong PIN costs a try, and the right one gives it back.
 func (c *client) wrongPIN(t *testing.T) {
-	wrong := client{key: c.key, pin: "0000"}
-	out, err := run(t, lines(digest("sign in"), c.kept.rp), wrong.enter(), "fido2-assert", "-G", "-r", "-v", c.key.path)
+	wrong := client{node: c.node, pin: "0000"}
+	out, err := run(t, lines(digest("sign in"), c.kept.rp), wrong.enter(), "fido2-assert", "-G", "-r", "-v", c.node)
 	if err == nil {
 		t.Error("signed in with a wrong PIN")
 	}
 	contains(t, out, "FIDO_ERR_PIN_INVALID")
-	contains(t, succeed(t, "", nil, "fido2-token", "-I", c.key.path), "pin retries: 7\n")
+	contains(t, succeed(t, "", nil, "fido2-token", "-I", c.node), "pin retries: 7\n")
 	c.assert(t, c.kept, "-r", "-v")
-	contains(t, succeed(t, "", nil, "fido2-token", "-I", c.key.path), "pin retries: 8\n")
+	contains(t, succeed(t, "", nil, "fido2-token", "-I", c.node), "pin retries: 8\n")
 }
 
 func (c *client) changePIN(t *testing.T) {
 	old := c.pin
 	c.pin = "a longer one, of forty characters: 012345"
 	succeed(t, "", []line{
-		{"Enter current PIN for " + c.key.path + ": ", old},
-		{"Enter new PIN for " + c.key.path + ": ", c.pin},
+		{"Enter current PIN for " + c.node + ": ", old},
+		{"Enter new PIN for " + c.node + ": ", c.pin},
 		{"Enter the same PIN again: ", c.pin},
-	}, "fido2-token", "-C", c.key.path)
+	}, "fido2-token", "-C", c.node)
 	c.assert(t, c.kept, "-r", "-v")
 }
 
@@ -231,14 +233,14 @@ func (c *client) manage(t *testing.T) {
 	keep := c.kept
 	defer func() { c.kept = keep }()
 	doomed := c.register(t, "-r")
-	sites := succeed(t, "", c.enter(), "fido2-token", "-L", "-r", c.key.path)
+	sites := succeed(t, "", c.enter(), "fido2-token", "-L", "-r", c.node)
 	contains(t, sites, " "+keep.rp+"\n", digest(keep.rp), " "+doomed.rp+"\n", digest(doomed.rp))
 	if strings.Contains(sites, "rp-v.example") {
 		t.Error("lists a site whose credential is not resident")
 	}
-	contains(t, succeed(t, "", c.enter(), "fido2-token", "-L", "-k", doomed.rp, c.key.path), doomed.id, "es256")
-	succeed(t, "", c.enter(), "fido2-token", "-D", "-i", doomed.id, c.key.path)
-	out, err := run(t, lines(digest("sign in"), doomed.rp, doomed.id), c.enter(), "fido2-assert", "-G", "-v", c.key.path)
+	contains(t, succeed(t, "", c.enter(), "fido2-token", "-L", "-k", doomed.rp, c.node), doomed.id, "es256")
+	succeed(t, "", c.enter(), "fido2-token", "-D", "-i", doomed.id, c.node)
+	out, err := run(t, lines(digest("sign in"), doomed.rp, doomed.id), c.enter(), "fido2-assert", "-G", "-v", c.node)
 	if err == nil {
 		t.Error("signed in with what was deleted")
 	}
