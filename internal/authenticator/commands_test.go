@@ -82,7 +82,8 @@ func commandName(cc tpm2.TPMCC) string {
 	names := map[tpm2.TPMCC]string{
 		tpm2.TPMCCStartAuthSession: "StartAuthSession", tpm2.TPMCCPolicySecret: "PolicySecret",
 		policyTicket: "PolicyTicket", tpm2.TPMCCLoad: "Load", tpm2.TPMCCSign: "Sign",
-		tpm2.TPMCCHMAC: "HMAC", tpm2.TPMCCCreate: "Create", tpm2.TPMCCNVRead: "NV_Read",
+		tpm2.TPMCCHMAC: "HMAC", tpm2.TPMCCCreate: "Create", tpm2.TPMCCCreateLoaded: "CreateLoaded",
+		tpm2.TPMCCNVRead: "NV_Read",
 	}
 	if name, ok := names[cc]; ok {
 		return name
@@ -134,8 +135,11 @@ func TestCommandCounts(t *testing.T) {
 	ask("register, attestation none", 1, "Create |", make1(none))
 	withMAC := register(t, p)
 	withMAC.Extensions = ctap.Extensions{"hmac-secret": cbor.Raw{0xF5}}
-	ask("register, self attestation, hmac-secret", 5, "Create Create StartAuthSession PolicyTicket Load | Sign", make1(withMAC))
-	ask("register, self attestation", 4, "Create StartAuthSession PolicyTicket Load | Sign", make1(register(t, p)))
+	ask("register, self attestation, hmac-secret", 4, "Create StartAuthSession PolicyTicket CreateLoaded | Sign", make1(withMAC))
+	ask("register, self attestation", 3, "StartAuthSession PolicyTicket CreateLoaded | Sign", make1(register(t, p)))
+	atPrompt := register(t, p)
+	atPrompt.PINUVAuthParam, atPrompt.Options = nil, &ctap.Options{RK: new(true), UV: new(true)}
+	ask("register, PIN typed at our prompt", 4, "NV_Read StartAuthSession StartAuthSession CreateLoaded | PolicySecret Sign", make1(atPrompt))
 	ask("sign in, token live", 3, "StartAuthSession PolicyTicket Load | Sign",
 		get(signIn(token(t, p, ctap.PermissionGetAssertion, rpID))))
 	ask("sign in, PIN typed at our prompt", 4, "NV_Read StartAuthSession StartAuthSession Load | PolicySecret Sign",

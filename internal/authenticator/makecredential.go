@@ -218,22 +218,23 @@ func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRe
 }
 
 // prepareRegistration makes the keys while the person is asked: a key that is
-// never stored is gone.
+// never stored is gone. The key that signs comes last, to be loaded for no other
+// command than its own.
 func (a *Authenticator) prepareRegistration(ctx context.Context, c *Credential, z *consent.Authorization, sign, mac bool) (*ready, error) {
-	key, err := a.keys.Create(ctx, c.Key.KeySpec)
-	if err != nil {
-		return nil, err
-	}
-	c.Key = *key
 	if mac {
 		if err := a.createMACKeys(ctx, c); err != nil {
 			return nil, err
 		}
 	}
-	if !sign {
-		return &ready{pin: a.pin, spec: c.Key.KeySpec}, nil
+	if sign {
+		return a.prepareNewKey(ctx, c, z)
 	}
-	return a.prepareKey(ctx, &c.Key, z)
+	key, err := a.keys.Create(ctx, c.Key.KeySpec)
+	if err != nil {
+		return nil, err
+	}
+	c.Key = *key
+	return &ready{pin: a.pin, spec: c.Key.KeySpec}, nil
 }
 
 // makeRoom finds the discoverable credential of the same account, which the new

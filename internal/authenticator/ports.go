@@ -12,6 +12,9 @@ import (
 // and never stored leaves nothing behind in the hardware.
 type Keys interface {
 	Create(ctx context.Context, spec KeySpec) (*Key, error)
+	// CreatePrepared is Create, and Prepare of what it made, for less than the two
+	// cost.
+	CreatePrepared(ctx context.Context, spec KeySpec, grant Grant) (*Key, Prepared, error)
 	// Prepare does all that can be done before the person has said yes, so that
 	// only the signature is left. A PINBound key needs grant, or a later
 	// Prepared.Verify; a PresenceOnly key takes neither.

@@ -34,21 +34,39 @@ func (r *ready) Close() error {
 	return r.prepared.Close()
 }
 
-// prepareKey readies a key under what verification there is already. A PIN held
-// for a token that named no RP is turned into a grant here; with built-in
-// verification the PIN comes later.
+// prepareKey readies a key under what verification there is already.
 func (a *Authenticator) prepareKey(ctx context.Context, key *Key, z *consent.Authorization) (*ready, error) {
+	return a.under(ctx, z, key.KeySpec, func(grant Grant) (Prepared, error) {
+		return a.keys.Prepare(ctx, key, grant)
+	})
+}
+
+// prepareNewKey makes c's key as it readies it.
+func (a *Authenticator) prepareNewKey(ctx context.Context, c *Credential, z *consent.Authorization) (*ready, error) {
+	return a.under(ctx, z, c.Key.KeySpec, func(grant Grant) (Prepared, error) {
+		key, prepared, err := a.keys.CreatePrepared(ctx, c.Key.KeySpec, grant)
+		if err != nil {
+			return nil, err
+		}
+		c.Key = *key
+		return prepared, nil
+	})
+}
+
+// under has prepare ready a key under z. A PIN held for a token that named no RP is
+// turned into a grant here; with built-in verification the PIN comes later.
+func (a *Authenticator) under(ctx context.Context, z *consent.Authorization, spec KeySpec, prepare func(Grant) (Prepared, error)) (*ready, error) {
 	grant := z.Grant()
-	if key.Binding == PresenceOnly {
+	if spec.Binding == PresenceOnly {
 		grant = nil
 	}
-	prepared, err := a.keys.Prepare(ctx, key, grant)
+	prepared, err := prepare(grant)
 	if err != nil {
 		return nil, err
 	}
-	r := &ready{pin: a.pin, spec: key.KeySpec, prepared: prepared}
+	r := &ready{pin: a.pin, spec: spec, prepared: prepared}
 	if !z.NeedsExchange() {
-		if key.Binding == PINBound && grant == nil && !z.BuiltIn() {
+		if spec.Binding == PINBound && grant == nil && !z.BuiltIn() {
 			return nil, errors.Join(ctap.PUATRequired, r.Close())
 		}
 		return r, nil

@@ -1,7 +1,7 @@
 // Package keystest tells whether hardware keeps what authenticator.Keys and
 // authenticator.PIN promise. Every implementation runs the same suite.
 //
-//	keystest.Run(t, fresh) ──► keys: create, prepare, sign, MAC, mismatches
+//	keystest.Run(t, fresh) ──► keys: create, prepare, both at once, sign, MAC, mismatches
 //	                       ├─► PIN: first, wrong, right, change, lockout
 //	                       └─► grants: one relying party, dropped, foreign
 //

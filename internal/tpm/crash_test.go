@@ -66,76 +66,93 @@ type operation struct {
 	name string
 	pin  bool // needs a PIN first
 	new  bool // runs on a machine that is not set up
+	old  bool // runs on a chip without CreateLoaded
 	run  func(r *rig) error
 }
 
 func operations() []operation {
-	prepared := func(r *rig, key *authenticator.Key, g authenticator.Grant, use func(p authenticator.Prepared) error) error {
-		p, err := r.m.Prepare(r.Context(), key, g)
-		if err != nil {
-			return err
-		}
-		return errors.Join(use(p), p.Close())
-	}
-	sign := func(r *rig) func(p authenticator.Prepared) error {
-		return func(p authenticator.Prepared) error {
-			_, err := p.Sign(r.Context(), [32]byte{})
-			return err
-		}
-	}
 	return []operation{
-		{"set up", false, true, func(r *rig) (err error) {
+		{name: "set up", new: true, run: func(r *rig) (err error) {
 			r.m, err = SetUp(r.Context(), r.tap.Open, r.ledger)
 			return err
 		}},
-		{"open", true, false, func(r *rig) error {
+		{name: "open", pin: true, run: func(r *rig) error {
 			_, err := Open(r.Context(), r.tap.Open, r.ledger)
 			return err
 		}},
-		{"reset", true, false, func(r *rig) error { return r.m.Renew(r.Context()) }},
-		{"first PIN", false, false, func(r *rig) error {
+		{name: "reset", pin: true, run: func(r *rig) error { return r.m.Renew(r.Context()) }},
+		{name: "first PIN", run: func(r *rig) error {
 			return r.m.Change(r.Context(), secret.Bytes{}, keystest.Hash("1234"))
 		}},
-		{"another PIN", true, false, func(r *rig) error {
+		{name: "another PIN", pin: true, run: func(r *rig) error {
 			return r.m.Change(r.Context(), keystest.Hash("1234"), keystest.Hash("5678"))
 		}},
-		{"verify", true, false, func(r *rig) error {
+		{name: "verify", pin: true, run: func(r *rig) error {
 			_, err := r.m.Verify(r.Context(), keystest.Hash("1234"), &rpA)
 			return err
 		}},
-		{"attempts", true, false, func(r *rig) error {
+		{name: "attempts", pin: true, run: func(r *rig) error {
 			_, err := r.m.Retries(r.Context())
 			return err
 		}},
-		{"create", true, false, func(r *rig) error {
+		{name: "create", pin: true, run: func(r *rig) error {
 			_, err := r.m.Create(r.Context(), r.bound.KeySpec)
 			return err
 		}},
-		{"sign with a grant", true, false, func(r *rig) error { return prepared(r, r.bound, r.grant, sign(r)) }},
-		{"sign with the PIN", true, false, func(r *rig) error {
-			return prepared(r, r.bound, nil, func(p authenticator.Prepared) error {
-				if _, err := p.Verify(r.Context(), keystest.Hash("1234")); err != nil {
-					return err
-				}
-				return sign(r)(p)
-			})
-		}},
-		{"sign with presence", true, false, func(r *rig) error { return prepared(r, r.free, nil, sign(r)) }},
-		{"MAC", true, false, func(r *rig) error {
-			return prepared(r, r.mac, r.grant, func(p authenticator.Prepared) error {
+		{name: "create and sign with a grant", pin: true, run: func(r *rig) error { return r.createAndUse(r.grant, signOnce) }},
+		{name: "create and sign with the PIN", pin: true, run: func(r *rig) error { return r.createAndUse(nil, signWithPIN) }},
+		{name: "create, then load and sign", pin: true, old: true, run: func(r *rig) error { return r.createAndUse(r.grant, signOnce) }},
+		{name: "sign with a grant", pin: true, run: func(r *rig) error { return r.use(r.bound, r.grant, signOnce) }},
+		{name: "sign with the PIN", pin: true, run: func(r *rig) error { return r.use(r.bound, nil, signWithPIN) }},
+		{name: "sign with presence", pin: true, run: func(r *rig) error { return r.use(r.free, nil, signOnce) }},
+		{name: "MAC", pin: true, run: func(r *rig) error {
+			return r.use(r.mac, r.grant, func(r *rig, p authenticator.Prepared) error {
 				_, err := p.MAC(r.Context(), []byte("salt"))
 				return err
 			})
 		}},
-		{"describe", true, false, func(r *rig) error {
+		{name: "describe", pin: true, run: func(r *rig) error {
 			_, err := r.m.Describe(r.Context())
 			return err
 		}},
 	}
 }
 
+// use prepares a key and uses it.
+func (r *rig) use(key *authenticator.Key, g authenticator.Grant, use func(*rig, authenticator.Prepared) error) error {
+	p, err := r.m.Prepare(r.Context(), key, g)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(r, p), p.Close())
+}
+
+// createAndUse does so with a new key.
+func (r *rig) createAndUse(g authenticator.Grant, use func(*rig, authenticator.Prepared) error) error {
+	_, p, err := r.m.CreatePrepared(r.Context(), r.bound.KeySpec, g)
+	if err != nil {
+		return err
+	}
+	return errors.Join(use(r, p), p.Close())
+}
+
+func signOnce(r *rig, p authenticator.Prepared) error {
+	_, err := p.Sign(r.Context(), [32]byte{})
+	return err
+}
+
+func signWithPIN(r *rig, p authenticator.Prepared) error {
+	if _, err := p.Verify(r.Context(), keystest.Hash("1234")); err != nil {
+		return err
+	}
+	return signOnce(r, p)
+}
+
 func (o operation) rig(t *testing.T) *rig {
 	r := newRig(t)
+	if o.old {
+		r.tap.open = withoutCreateLoaded(r.tap.open)
+	}
 	if !o.new {
 		r.ready(o.pin)
 	}

@@ -10,8 +10,9 @@
 // A generation is one PIN index and everything whose policy names it. Reset makes a
 // new one and undefines the old, and with it dies every key that was bound to it.
 //
-//	Prepare  StartAuthSession, PolicyTicket, Load   while the person is asked
-//	Sign     Sign (ends the session)                after the gesture
+//	Prepare         StartAuthSession, PolicyTicket, Load           while the person
+//	CreatePrepared  StartAuthSession, PolicyTicket, CreateLoaded   is asked
+//	Sign            Sign (ends the session)                        after the gesture
 //
 // Why the TPM's own lockout is not used: without a lockout password, which hardly
 // any machine has, anyone resets it; and our wrong PINs would lock others out.

@@ -70,18 +70,66 @@ func (m *Machine) Create(ctx context.Context, spec authenticator.KeySpec) (*auth
 		return nil, err
 	}
 	g := m.generation()
-	template := storage.SigningKey(g.policyOf(spec))
-	if spec.Kind == authenticator.MACKey {
-		template = storage.MACKey(g.policyOf(spec))
-	}
 	var b storage.Blob
 	err := m.converse(ctx, func(t transport.TPM) (err error) {
-		b, err = m.srk.Create(t, template)
+		b, err = m.srk.Create(t, g.template(spec))
 		return err
 	})
 	if err != nil {
 		return nil, err
 	}
+	return g.created(b, spec)
+}
+
+// CreatePrepared makes a key in the TPM and keeps it loaded for one use. Where the
+// chip cannot do that in one command the key is made first and loaded last, because
+// the resource manager swaps an open session around every command.
+func (m *Machine) CreatePrepared(ctx context.Context, spec authenticator.KeySpec, by authenticator.Grant) (*authenticator.Key, authenticator.Prepared, error) {
+	if err := checkSpec(spec); err != nil {
+		return nil, nil, err
+	}
+	if !m.srk.CreatesLoaded() {
+		return m.createAndPrepare(ctx, spec, by)
+	}
+	g := m.generation()
+	var b storage.Blob
+	p, err := m.ready(ctx, g, spec, by, func(t transport.TPM) (key tpm2.NamedHandle, err error) {
+		b, key, err = m.srk.CreateLoaded(t, g.template(spec))
+		return key, err
+	})
+	if err != nil {
+		return nil, nil, err
+	}
+	key, err := g.created(b, spec)
+	if err != nil {
+		return nil, nil, errors.Join(err, p.Close())
+	}
+	return key, p, nil
+}
+
+// createAndPrepare is CreatePrepared in two steps.
+func (m *Machine) createAndPrepare(ctx context.Context, spec authenticator.KeySpec, by authenticator.Grant) (*authenticator.Key, authenticator.Prepared, error) {
+	key, err := m.Create(ctx, spec)
+	if err != nil {
+		return nil, nil, err
+	}
+	p, err := m.Prepare(ctx, key, by)
+	if err != nil {
+		return nil, nil, err
+	}
+	return key, p, nil
+}
+
+// template is the public area of a key that is what spec says.
+func (g *generation) template(spec authenticator.KeySpec) tpm2.TPMTPublic {
+	if spec.Kind == authenticator.MACKey {
+		return storage.MACKey(g.policyOf(spec))
+	}
+	return storage.SigningKey(g.policyOf(spec))
+}
+
+// created is asKey for what was just made.
+func (g *generation) created(b storage.Blob, spec authenticator.KeySpec) (*authenticator.Key, error) {
 	key, err := g.asKey(b, spec)
 	if err != nil {
 		return nil, fmt.Errorf("what the TPM has created is not what was asked for: %w", err)
@@ -118,6 +166,16 @@ func (m *Machine) Prepare(ctx context.Context, key *authenticator.Key, by authen
 	if err != nil {
 		return nil, err
 	}
+	return m.ready(ctx, g, key.KeySpec, by, func(t transport.TPM) (tpm2.NamedHandle, error) {
+		return b.Load(t, m.srk)
+	})
+}
+
+// loader brings a key into the TPM.
+type loader func(t transport.TPM) (tpm2.NamedHandle, error)
+
+// ready readies what load brings for one use, on a connection that stays open for it.
+func (m *Machine) ready(ctx context.Context, g *generation, spec authenticator.KeySpec, by authenticator.Grant, load loader) (authenticator.Prepared, error) {
 	ticket, ok := by.(*grant)
 	if by != nil && !ok {
 		return nil, fmt.Errorf("the grant is not of this hardware: %w", ctap.PINAuthInvalid)
@@ -126,8 +184,8 @@ func (m *Machine) Prepare(ctx context.Context, key *authenticator.Key, by authen
 	if err != nil {
 		return nil, problem.Explain(err)
 	}
-	p := &prepared{machine: m, generation: g, spec: key.KeySpec, conn: conn}
-	if err := p.begin(wire.Patient(ctx, conn), b, ticket); err != nil {
+	p := &prepared{machine: m, generation: g, spec: spec, conn: conn}
+	if err := p.begin(wire.Patient(ctx, conn), ticket, load); err != nil {
 		hangUp(conn)
 		return nil, problem.Explain(err)
 	}
@@ -168,7 +226,7 @@ type prepared struct {
 
 // begin runs the commands that need no person. The key is loaded last: the resource
 // manager swaps whatever is loaded around every command.
-func (p *prepared) begin(t transport.TPM, b storage.Blob, by *grant) (err error) {
+func (p *prepared) begin(t transport.TPM, by *grant, load loader) (err error) {
 	var salt *wire.Salt
 	if p.spec.Kind == authenticator.MACKey {
 		salt = p.machine.srk.Salt() // The result is a secret: it crosses the bus encrypted.
@@ -195,7 +253,7 @@ func (p *prepared) begin(t transport.TPM, b storage.Blob, by *grant) (err error)
 			return err
 		}
 	}
-	p.key, err = b.Load(t, p.machine.srk)
+	p.key, err = load(t)
 	return err
 }
 

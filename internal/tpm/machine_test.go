@@ -130,11 +130,19 @@ func explained(t testing.TB, err error) *ctap.Problem {
 }
 
 func TestContract(t *testing.T) {
-	keystest.Run(t, func(t *testing.T) keystest.Hardware {
-		m, chip, _ := setUp(t)
-		t.Cleanup(func() { clean(t, chip, pinindex.First) })
-		return keystest.Hardware{Keys: m, PIN: m, Attempts: pinindex.Attempts}
-	})
+	for name, with := range map[string]func(Opener) Opener{
+		"with CreateLoaded":    func(open Opener) Opener { return open },
+		"without CreateLoaded": withoutCreateLoaded,
+	} {
+		t.Run(name, func(t *testing.T) {
+			keystest.Run(t, func(t *testing.T) keystest.Hardware {
+				chip := startTPM(t)
+				m := must1[*Machine](t)(SetUp(t.Context(), with(chip.Opener()), new(memory)))
+				t.Cleanup(func() { clean(t, chip, pinindex.First) })
+				return keystest.Hardware{Keys: m, PIN: m, Attempts: pinindex.Attempts}
+			})
+		})
+	}
 }
 
 func signWith(t testing.TB, m *Machine, key *authenticator.Key, g authenticator.Grant) error {

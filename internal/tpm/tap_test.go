@@ -107,7 +107,7 @@ func words(commands []tpm2.TPMCC) string {
 	names := map[tpm2.TPMCC]string{
 		tpm2.TPMCCStartAuthSession: "StartAuthSession", tpm2.TPMCCPolicySecret: "PolicySecret",
 		0x172: "PolicyTicket", tpm2.TPMCCLoad: "Load", tpm2.TPMCCSign: "Sign", tpm2.TPMCCHMAC: "HMAC",
-		tpm2.TPMCCCreate: "Create", tpm2.TPMCCNVRead: "NV_Read", tpm2.TPMCCPolicyCommandCode: "PolicyCommandCode",
+		tpm2.TPMCCCreate: "Create", tpm2.TPMCCCreateLoaded: "CreateLoaded", tpm2.TPMCCNVRead: "NV_Read", tpm2.TPMCCPolicyCommandCode: "PolicyCommandCode",
 		tpm2.TPMCCPolicyAuthorize: "PolicyAuthorize", 0x13B: "NV_ChangeAuth", tpm2.TPMCCPolicyNV: "PolicyNV",
 		tpm2.TPMCCNVUndefineSpace: "NV_UndefineSpace", tpm2.TPMCCNVDefineSpace: "NV_DefineSpace",
 		tpm2.TPMCCNVReadPublic: "NV_ReadPublic", tpm2.TPMCCNVWrite: "NV_Write", tpm2.TPMCCUnseal: "Unseal",

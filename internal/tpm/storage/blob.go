@@ -127,9 +127,14 @@ func (b Blob) Load(t transport.TPM, parent *SRK) (tpm2.NamedHandle, error) {
 	if err != nil {
 		return tpm2.NamedHandle{}, fmt.Errorf("Load: %w", err)
 	}
+	return b.named(rsp.ObjectHandle, rsp.Name)
+}
+
+// named is a loaded blob, if the TPM calls it by the Name that it has.
+func (b Blob) named(handle tpm2.TPMHandle, said tpm2.TPM2BName) (tpm2.NamedHandle, error) {
 	name := policy.Name(b.public)
-	if !bytes.Equal(rsp.Name.Buffer, name.Buffer) {
+	if !bytes.Equal(said.Buffer, name.Buffer) {
 		return tpm2.NamedHandle{}, errors.New("the TPM loaded another key")
 	}
-	return tpm2.NamedHandle{Handle: rsp.ObjectHandle, Name: name}, nil
+	return tpm2.NamedHandle{Handle: handle, Name: name}, nil
 }

@@ -1,7 +1,8 @@
 // Package storage keeps keys outside of the TPM, wrapped by its storage root key.
 //
-//	SRK.Create ─► Blob ─Encode─► a disk ─Decode─► Blob ─Load─► one use
-//	SRK.Seal   ─┘                            └─► Signing, MAC: is it what it should be?
+//	SRK.CreateLoaded ─┬────────────────────────────────────────► one use
+//	SRK.Create ───────┴► Blob ─Encode─► a disk ─Decode─► Blob ─Load─► one use
+//	SRK.Seal ──────────┘                                   └─► Signing, MAC: is it what it should be?
 //
 // Invariants:
 //   - A blob's public area is compared byte for byte with the one that is demanded,

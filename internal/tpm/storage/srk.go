@@ -3,6 +3,7 @@ package storage
 import (
 	"errors"
 	"fmt"
+	"slices"
 
 	"github.com/google/go-tpm/tpm2"
 	"github.com/google/go-tpm/tpm2/transport"
@@ -25,8 +26,9 @@ var ErrMalformed = errors.New("a key blob is not what it should be")
 // SRK is the storage root key: parent of every key, and what sessions are salted
 // to. Its public area is as trustworthy as the Name that was pinned at set-up.
 type SRK struct {
-	Name   tpm2.TPM2BName
-	public tpm2.TPMTPublic
+	Name    tpm2.TPM2BName
+	public  tpm2.TPMTPublic
+	oneStep bool // its chip has TPM2_CreateLoaded
 }
 
 // auth is the SRK as the parent in a command. Its authorization is empty.
@@ -39,8 +41,8 @@ func (s *SRK) Salt() *wire.Salt {
 	return &wire.Salt{Handle: srkHandle, Public: s.public}
 }
 
-// Find reads the SRK's public area; nil when there is none. The Name is computed
-// here, not believed.
+// Find reads the SRK's public area, and what its chip can do with it; nil when there
+// is none. The Name is computed here, not believed.
 func Find(t transport.TPM) (*SRK, error) {
 	rsp, err := tpm2.ReadPublic{ObjectHandle: srkHandle}.Execute(t)
 	if errors.Is(err, tpm2.TPMRCHandle) {
@@ -57,7 +59,27 @@ func Find(t transport.TPM) (*SRK, error) {
 	if err != nil {
 		return nil, fmt.Errorf("reading the storage key: %w", err)
 	}
-	return &SRK{Name: *name, public: *public}, nil
+	oneStep, err := hasCommand(t, tpm2.TPMCCCreateLoaded)
+	if err != nil {
+		return nil, err
+	}
+	return &SRK{Name: *name, public: *public, oneStep: oneStep}, nil
+}
+
+// hasCommand asks the chip whether it has a command.
+func hasCommand(t transport.TPM, cc tpm2.TPMCC) (bool, error) {
+	rsp, err := tpm2.GetCapability{Capability: tpm2.TPMCapCommands, Property: uint32(cc), PropertyCount: 1}.Execute(t)
+	if err != nil {
+		return false, fmt.Errorf("listing the commands: %w", err)
+	}
+	list, err := rsp.CapabilityData.Data.Command()
+	if err != nil {
+		return false, fmt.Errorf("listing the commands: %w", err)
+	}
+	// Where it has not, the list begins with the next one that it has.
+	return slices.ContainsFunc(list.CommandAttributes, func(a tpm2.TPMACC) bool {
+		return tpm2.TPMCC(a.CommandIndex) == cc && !a.V
+	}), nil
 }
 
 // Make makes the SRK from the TCG's template. CreatePrimary takes seconds on some
@@ -104,6 +126,21 @@ func (s *SRK) Create(t transport.TPM, public tpm2.TPMTPublic) (Blob, error) {
 		return Blob{}, fmt.Errorf("Create: %w", err)
 	}
 	return Blob{private: rsp.OutPrivate.Buffer, public: rsp.OutPublic.Bytes()}, nil
+}
+
+// CreatesLoaded tells whether the chip has CreateLoaded; some Intel PTT have not.
+func (s *SRK) CreatesLoaded() bool { return s.oneStep }
+
+// CreateLoaded is Create and Load in one command. That the Name is the one that the
+// public area has is compared, as in Load.
+func (s *SRK) CreateLoaded(t transport.TPM, public tpm2.TPMTPublic) (Blob, tpm2.NamedHandle, error) {
+	rsp, err := tpm2.CreateLoaded{ParentHandle: s.auth(), InPublic: tpm2.New2BTemplate(&public)}.Execute(t)
+	if err != nil {
+		return Blob{}, tpm2.NamedHandle{}, fmt.Errorf("CreateLoaded: %w", err)
+	}
+	b := Blob{private: rsp.OutPrivate.Buffer, public: rsp.OutPublic.Bytes()}
+	key, err := b.named(rsp.ObjectHandle, rsp.Name)
+	return b, key, err
 }
 
 // Seal wraps a secret, at most 128 bytes. It is encrypted on the bus.

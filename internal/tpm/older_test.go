@@ -1,0 +1,39 @@
+package tpm
+
+import (
+	"bytes"
+	"context"
+	"encoding/binary"
+
+	"github.com/google/go-tpm/tpm2"
+)
+
+// older is a chip that lacks TPM2_CreateLoaded, as some Intel PTT do: the command is
+// not in its list, and is refused.
+type older struct{ Conn }
+
+// withoutCreateLoaded makes an older chip of the one behind open.
+func withoutCreateLoaded(open Opener) Opener {
+	return func(ctx context.Context) (Conn, error) {
+		conn, err := open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return older{conn}, nil
+	}
+}
+
+func (c older) Send(cmd []byte) ([]byte, error) {
+	cc := tpm2.TPMCC(binary.BigEndian.Uint32(cmd[6:]))
+	if cc == tpm2.TPMCCCreateLoaded {
+		return answer(tpm2.TPMRCCommandCode), nil
+	}
+	if asked := cmd[10:]; cc == tpm2.TPMCCGetCapability &&
+		binary.BigEndian.Uint32(asked) == uint32(tpm2.TPMCapCommands) &&
+		binary.BigEndian.Uint32(asked[4:]) == uint32(tpm2.TPMCCCreateLoaded) {
+		// The list begins with the next command that there is.
+		cmd = bytes.Clone(cmd)
+		binary.BigEndian.PutUint32(cmd[14:], uint32(tpm2.TPMCCCreateLoaded)+1)
+	}
+	return c.Conn.Send(cmd)
+}
