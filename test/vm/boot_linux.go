@@ -24,34 +24,48 @@ var scripts embed.FS
 // consoleFile is where the guest's kernel prints, in the directory of the machine.
 const consoleFile = "console"
 
-// boot runs a machine until it switches itself off. Its share is dir/share.
-func boot(ctx context.Context, dir string, memoryMiB int) error {
+// machine is what stays of a machine while its power is off: the TPM's state and the
+// share are in its directory.
+type machine struct {
+	Config
+	dir            string
+	kernel, initrd string
+}
+
+func (m *machine) share() string { return filepath.Join(m.dir, "share") }
+
+// assemble makes a machine in dir, to be booted.
+func assemble(ctx context.Context, dir string, c Config) (*machine, error) {
 	kernel, release, err := kernel()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	initrd := filepath.Join(dir, "initrd")
-	if err := makeInitrd(ctx, initrd, filepath.Join(dir, "initramfs"), release); err != nil {
-		return fmt.Errorf("making the initramfs: %w", err)
+	m := &machine{Config: c, dir: dir, kernel: kernel, initrd: filepath.Join(dir, "initrd")}
+	if err := makeInitrd(ctx, m.initrd, filepath.Join(dir, "initramfs"), release); err != nil {
+		return nil, fmt.Errorf("making the initramfs: %w", err)
 	}
-	stop, err := startTPM(ctx, dir)
+	return m, os.Mkdir(filepath.Join(dir, tpmState), 0o700)
+}
+
+// boot runs the machine until its power goes off, for the nth time from 0.
+func (m *machine) boot(ctx context.Context, n int) error {
+	stop, err := m.startTPM(ctx)
 	if err != nil {
 		return err
 	}
 	defer stop()
-	shared := filepath.Join(dir, "share")
-	line := "console=ttyS0 quiet panic=-1 " + parameter + "=" + shared
+	line := fmt.Sprintf("console=ttyS0 quiet panic=-1 %s=%s %s=%d", parameter, m.share(), bootParameter, n)
 	cmd := child(ctx, "qemu-system-x86_64",
-		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", strconv.Itoa(memoryMiB),
+		"-accel", "tcg,thread=multi", "-cpu", "max", "-smp", "2", "-m", strconv.Itoa(m.MemoryMiB),
 		"-nodefaults", "-no-user-config", "-no-reboot", "-display", "none",
-		"-serial", "file:"+filepath.Join(dir, consoleFile),
-		"-kernel", kernel, "-initrd", initrd, "-append", line,
+		"-chardev", "file,id=console,append=on,path="+filepath.Join(m.dir, consoleFile), "-serial", "chardev:console",
+		"-kernel", m.kernel, "-initrd", m.initrd, "-append", line,
 		"-fsdev", "local,id=host,path=/,security_model=none,readonly=on,multidevs=remap",
 		"-device", "virtio-9p-pci,fsdev=host,mount_tag=host",
-		"-fsdev", "local,id=share,path="+shared+",security_model=none",
+		"-fsdev", "local,id=share,path="+m.share()+",security_model=none",
 		"-device", "virtio-9p-pci,fsdev=share,mount_tag=share",
 		"-device", "virtio-rng-pci",
-		"-chardev", "socket,id=tpm,path="+filepath.Join(dir, tpmSocket),
+		"-chardev", "socket,id=tpm,path="+filepath.Join(m.dir, tpmSocket),
 		"-tpmdev", "emulator,id=tpm,chardev=tpm", "-device", "tpm-crb,tpmdev=tpm",
 	)
 	out, err := cmd.CombinedOutput()
@@ -72,19 +86,24 @@ func child(ctx context.Context, program string, args ...string) *exec.Cmd {
 	return cmd
 }
 
-// tpmSocket is where QEMU reaches the TPM, in the directory of the machine.
-const tpmSocket = "tpm.sock"
+// In the directory of the machine: the TPM's state, and where QEMU reaches it.
+const (
+	tpmState  = "tpm"
+	tpmSocket = "tpm.sock"
+)
 
-// startTPM starts a software TPM with fresh state.
-func startTPM(ctx context.Context, dir string) (stop func(), err error) {
-	state := filepath.Join(dir, "tpm")
-	if err := os.Mkdir(state, 0o700); err != nil {
+// startTPM starts a software TPM with the state that there is, at first none.
+func (m *machine) startTPM(ctx context.Context) (stop func(), err error) {
+	socket := filepath.Join(m.dir, tpmSocket)
+	if err := os.RemoveAll(socket); err != nil { // from the last time
 		return nil, err
 	}
-	socket := filepath.Join(dir, tpmSocket)
 	ctx, cancel := context.WithCancel(ctx)
-	cmd := child(ctx, "swtpm", "socket", "--tpm2", "--tpmstate", "dir="+state,
+	cmd := child(ctx, "swtpm", "socket", "--tpm2", "--tpmstate", "dir="+filepath.Join(m.dir, tpmState),
 		"--ctrl", "type=unixio,path="+socket, "--terminate")
+	if m.LogTPM {
+		cmd.Args = append(cmd.Args, "--log", fmt.Sprintf("level=%d,file=%s", tpmLogLevel, filepath.Join(m.share(), tpmLogFile)))
+	}
 	var complaint bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &complaint, &complaint
 	if err := cmd.Start(); err != nil {

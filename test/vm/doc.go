@@ -11,6 +11,9 @@
 // is installed or built on the host is there in the guest, at the same path; nothing
 // that the guest does to it is left.
 //
+// CutPower pulls the guest's plug. The machine boots again, on the same TPM, and the
+// test goes on from what it has put into Kept.
+//
 // Invariants:
 //   - The host's disk is read-only to the guest but for one temporary directory.
 //   - QEMU and swtpm are children of the test: they end with it, and are killed

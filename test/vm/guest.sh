@@ -11,7 +11,7 @@ busybox ip link set lo up
 udevadm trigger
 udevadm settle
 
-/bin/sh "$share/command.sh" </dev/null >"$share/output" 2>&1
+/bin/sh "$share/command.sh" </dev/null >>"$share/output" 2>&1
 echo $? >"$share/status"
 sync
 echo o >/proc/sysrq-trigger

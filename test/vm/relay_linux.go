@@ -87,7 +87,7 @@ func parse(events []byte) ([]verdict, error) {
 				v.output += e.Output
 			}
 		case "pass", "fail", "skip":
-			if deeper == "" {
+			if deeper == "" && v.action != "fail" { // which another boot does not mend
 				v.action = e.Action
 			}
 		}

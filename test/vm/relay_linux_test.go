@@ -5,7 +5,8 @@ import (
 	"testing"
 )
 
-// The events are those of a test whose subtests pass, fail below, skip and panic.
+// The events are those of a test whose subtests pass, fail below, skip, fail in one
+// boot and pass in the next, and panic.
 func TestParse(t *testing.T) {
 	t.Parallel()
 	events := `{"Action":"start"}
@@ -26,6 +27,8 @@ func TestParse(t *testing.T) {
 {"Action":"pass","Test":"TestX/pin/last","Elapsed":0}
 {"Action":"fail","Test":"TestX/pin","Elapsed":0}
 {"Action":"skip","Test":"TestX/later","Elapsed":0}
+{"Action":"fail","Test":"TestX/twice","Elapsed":0}
+{"Action":"pass","Test":"TestX/twice","Elapsed":0}
 {"Action":"run","Test":"TestX/stuck"}
 {"Action":"output","Test":"TestX/stuck","Output":"panic: test timed out\n"}
 {"Action":"output","Output":"exit status 2\n"}
@@ -36,6 +39,7 @@ func TestParse(t *testing.T) {
 		{"list", "pass", "    x_test.go:2: /dev/hidraw0\n--- PASS: TestX/list (0.00s)\n"},
 		{"pin", "fail", "    x_test.go:3: deep\n"},
 		{"later", "skip", ""},
+		{"twice", "fail", ""},
 		{"stuck", "", "panic: test timed out\n"},
 	}
 	got, err := parse([]byte(events))

@@ -14,8 +14,19 @@ import (
 	"time"
 )
 
-// parameter names the shared directory on the guest's kernel command line.
-const parameter = "localpasskey_vm"
+// parameter names the shared directory on the guest's kernel command line, and
+// bootParameter tells how often the machine was booted before.
+const (
+	parameter     = "localpasskey_vm"
+	bootParameter = "localpasskey_boot"
+)
+
+// In the shared directory.
+const (
+	outputFile = "output" // what the guest printed, all boots
+	statusFile = "status" // of the guest's test, when it has ended
+	keptDir    = "kept"   // see Kept
+)
 
 // Ours: what a test gets that asks for nothing else. A guest needs some five to ten
 // seconds to boot on two idle processors.
@@ -23,6 +34,7 @@ const (
 	defaultMemoryMiB = 1024
 	defaultLimit     = 4 * time.Minute
 	lastWords        = 20 * time.Second // for a test that is too slow to say where it is
+	mostBoots        = 5                // a test that cuts the power more often never ends
 )
 
 // Config is what a test needs. The zero value is a machine with 1 GiB of memory, four
@@ -32,6 +44,8 @@ type Config struct {
 	Limit     time.Duration
 	// Programs are import paths of Go programs to build; see Program.
 	Programs []string
+	// LogTPM has the TPM keep the log that Commands reads, which takes it some time.
+	LogTPM bool
 }
 
 // Inside tells whether this process runs in a guest.
@@ -41,14 +55,17 @@ func Inside() bool { return share() != "" }
 func Program(importPath string) string { return filepath.Join(share(), path.Base(importPath)) }
 
 // share gives the shared directory's path in a guest, "" outside of one.
-func share() string {
+func share() string { return told(parameter) }
+
+// told is the value of a parameter on the guest's kernel command line.
+func told(name string) string {
 	line, err := os.ReadFile("/proc/cmdline")
 	if err != nil {
 		return ""
 	}
 	for field := range strings.FieldsSeq(string(line)) {
-		if dir, ok := strings.CutPrefix(field, parameter+"="); ok {
-			return dir
+		if value, ok := strings.CutPrefix(field, name+"="); ok {
+			return value
 		}
 	}
 	return ""
@@ -82,29 +99,52 @@ func Run(t *testing.T, c Config) {
 	})
 	ctx, cancel := context.WithTimeout(t.Context(), c.Limit)
 	defer cancel()
-	shared := filepath.Join(dir, "share")
-	if err := furnish(ctx, shared, t.Name(), c); err != nil {
+	m, err := assemble(ctx, dir, c)
+	if err != nil {
 		t.Fatal(err)
 	}
-	began := time.Now()
-	if err := boot(ctx, dir, c.MemoryMiB); err != nil {
-		t.Errorf("%v; the console ends in:\n%s", err, tail(filepath.Join(dir, consoleFile)))
+	if err := furnish(ctx, m.share(), t.Name(), c); err != nil {
+		t.Fatal(err)
 	}
-	t.Logf("the guest ran for %s", time.Since(began).Round(time.Second))
-	output, err := os.ReadFile(filepath.Join(shared, "output"))
+	passed := m.runTest(ctx, t)
+	output, err := os.ReadFile(filepath.Join(m.share(), outputFile))
 	if err != nil {
 		t.Fatalf("the guest ran nothing: %v; the console ends in:\n%s", err, tail(filepath.Join(dir, consoleFile)))
 	}
-	status, err := os.ReadFile(filepath.Join(shared, "status"))
+	status, err := os.ReadFile(filepath.Join(m.share(), statusFile))
 	if err != nil {
 		t.Errorf("the guest's test did not end")
 	}
-	relay(t, output, strings.TrimSpace(string(status)) == "0")
+	relay(t, output, passed && strings.TrimSpace(string(status)) == "0")
+}
+
+// runTest boots the machine, and again when the guest has cut its power. It tells
+// whether all was well each time that it did.
+func (m *machine) runTest(ctx context.Context, t *testing.T) (passed bool) {
+	t.Helper()
+	passed = true
+	for n := range mostBoots {
+		began := time.Now()
+		if err := m.boot(ctx, n); err != nil {
+			t.Errorf("%v; the console ends in:\n%s", err, tail(filepath.Join(m.dir, consoleFile)))
+		}
+		t.Logf("the guest ran for %s", time.Since(began).Round(time.Second))
+		well, again, err := takeCut(m.share())
+		if err != nil {
+			t.Error(err)
+		}
+		passed = passed && well
+		if !again {
+			return passed
+		}
+	}
+	t.Errorf("the guest has cut its power %d times", mostBoots)
+	return false
 }
 
 // furnish fills the shared directory: what to run, and the programs it needs.
 func furnish(ctx context.Context, shared, test string, c Config) error {
-	if err := os.Mkdir(shared, 0o700); err != nil {
+	if err := os.MkdirAll(filepath.Join(shared, keptDir), 0o700); err != nil {
 		return err
 	}
 	for _, program := range c.Programs {
