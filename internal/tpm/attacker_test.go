@@ -10,7 +10,6 @@ import (
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
-	"github.com/localpasskey/localpasskey/internal/swtpm"
 	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
 	"github.com/localpasskey/localpasskey/internal/tpm/policy"
 	"github.com/localpasskey/localpasskey/internal/tpm/storage"
@@ -28,17 +27,18 @@ var rpA, rpB = [32]byte{0xA}, [32]byte{0xB}
 type victim struct {
 	*testing.T
 	*Machine
-	chip   *swtpm.TPM
+	chip   chip
 	ledger *memory
 	bound  *authenticator.Key // PIN-bound to rpA
 	free   *authenticator.Key // presence-only
 }
 
-func newVictim(t *testing.T) *victim {
+func newVictim(t *testing.T, c chip) *victim {
 	t.Helper()
-	m, chip, ledger := setUp(t)
+	ledger := new(memory)
+	m := must1[*Machine](t)(SetUp(t.Context(), c.Opener(), ledger))
 	must(t, m.Change(t.Context(), secret.Bytes{}, keystest.Hash("1234")))
-	v := &victim{T: t, Machine: m, chip: chip, ledger: ledger}
+	v := &victim{T: t, Machine: m, chip: c, ledger: ledger}
 	v.bound = v.newKey(authenticator.PINBound)
 	v.free = v.newKey(authenticator.PresenceOnly)
 	return v

@@ -6,7 +6,6 @@ import (
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
-	"github.com/localpasskey/localpasskey/internal/swtpm"
 )
 
 // bench is a machine whose commands are counted twice: what is sent, and what
@@ -14,7 +13,7 @@ import (
 type bench struct {
 	*testing.T
 	*Machine
-	chip *swtpm.TPM
+	chip software
 	tap  *tap
 }
 
@@ -24,7 +23,7 @@ func newBench(t *testing.T) *bench {
 }
 
 // newBenchOn has something in front of the chip.
-func newBenchOn(t *testing.T, chip *swtpm.TPM, with func(Opener) Opener) *bench {
+func newBenchOn(t *testing.T, chip software, with func(Opener) Opener) *bench {
 	t.Helper()
 	tap := &tap{open: with(chip.Opener())}
 	m, err := SetUp(t.Context(), tap.Open, new(memory))

@@ -13,14 +13,13 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
-	"github.com/localpasskey/localpasskey/internal/swtpm"
 	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
 )
 
 // rig is a machine with a wire and a ledger that can be cut.
 type rig struct {
 	*testing.T
-	chip   *swtpm.TPM
+	chip   software
 	tap    *tap
 	ledger *memory
 	m      *Machine // nil before SetUp

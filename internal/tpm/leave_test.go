@@ -13,7 +13,7 @@ import (
 // TestKeysCannotLeave: what the TPM itself says of a key, and what it answers to
 // somebody who wants the key out of it.
 func TestKeysCannotLeave(t *testing.T) {
-	v := newVictim(t)
+	v := newVictim(t, startTPM(t))
 	for name, key := range map[string]*authenticator.Key{"PIN-bound": v.bound, "presence-only": v.free} {
 		v.raw(func(tpm transport.TPM) {
 			loaded := v.load(tpm, key)

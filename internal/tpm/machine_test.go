@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/google/go-tpm/tpm2"
+	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -45,7 +46,20 @@ func (m *memory) Save(b []byte) error {
 	return nil
 }
 
-func startTPM(t testing.TB) *swtpm.TPM {
+// chip is a TPM that a test has to itself.
+type chip interface {
+	// Opener opens it through a resource manager.
+	Opener() func(context.Context) (transport.TPMCloser, error)
+	// Bare opens the chip itself, where everybody's sessions and objects show.
+	Bare() Opener
+}
+
+// software is swtpm as a child. Its resource manager hides nothing.
+type software struct{ *swtpm.TPM }
+
+func (s software) Bare() Opener { return s.Opener() }
+
+func startTPM(t testing.TB) software {
 	t.Helper()
 	chip, err := swtpm.Start(context.Background(), t.TempDir())
 	if err != nil {
@@ -56,10 +70,10 @@ func startTPM(t testing.TB) *swtpm.TPM {
 			t.Error(err)
 		}
 	})
-	return chip
+	return software{chip}
 }
 
-func setUp(t testing.TB) (*Machine, *swtpm.TPM, *memory) {
+func setUp(t testing.TB) (*Machine, software, *memory) {
 	t.Helper()
 	chip, ledger := startTPM(t), new(memory)
 	m, err := SetUp(t.Context(), chip.Opener(), ledger)
@@ -85,15 +99,15 @@ func must1[T any](t testing.TB) func(v T, err error) T {
 }
 
 // indices lists the NV indices of our range.
-func indices(t testing.TB, chip *swtpm.TPM) []tpm2.TPMHandle {
+func indices(t testing.TB, c chip) []tpm2.TPMHandle {
 	t.Helper()
-	return slices.DeleteFunc(handles(t, chip, pinindex.First), func(h tpm2.TPMHandle) bool { return h > pinindex.Last })
+	return slices.DeleteFunc(handles(t, c, pinindex.First), func(h tpm2.TPMHandle) bool { return h > pinindex.Last })
 }
 
 // handles lists handles of one type from the given one on.
-func handles(t testing.TB, chip *swtpm.TPM, from tpm2.TPMHandle) []tpm2.TPMHandle {
+func handles(t testing.TB, c chip, from tpm2.TPMHandle) []tpm2.TPMHandle {
 	t.Helper()
-	conn := must1[Conn](t)(chip.Opener()(context.Background())) // Clean-up has no t.Context.
+	conn := must1[Conn](t)(c.Bare()(context.Background())) // Clean-up has no t.Context.
 	defer conn.Close()
 	rsp := must1[*tpm2.GetCapabilityResponse](t)(tpm2.GetCapability{
 		Capability: tpm2.TPMCapHandles, Property: uint32(from), PropertyCount: 64,
@@ -105,14 +119,14 @@ func handles(t testing.TB, chip *swtpm.TPM, from tpm2.TPMHandle) []tpm2.TPMHandl
 
 // clean checks that no object and no session is left in the chip, and that the
 // indices are those given.
-func clean(t testing.TB, chip *swtpm.TPM, want ...tpm2.TPMHandle) {
+func clean(t testing.TB, c chip, want ...tpm2.TPMHandle) {
 	t.Helper()
 	for _, from := range []tpm2.TPMHandle{0x02000000, 0x03000000, 0x80000000} {
-		if left := handles(t, chip, from); len(left) != 0 {
+		if left := handles(t, c, from); len(left) != 0 {
 			t.Errorf("left in the TPM: %x", left)
 		}
 	}
-	if left := indices(t, chip); !slices.Equal(left, want) {
+	if left := indices(t, c); !slices.Equal(left, want) {
 		t.Errorf("indices %x, want %x", left, want)
 	}
 }

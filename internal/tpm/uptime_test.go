@@ -16,7 +16,7 @@ import (
 func TestTicketsOnATPMThatHasBeenUp(t *testing.T) {
 	t.Parallel() // it mostly waits
 	const lifetime = 2 * time.Second
-	v := newVictim(t)
+	v := newVictim(t, startTPM(t))
 	g := v.generation()
 	time.Sleep(lifetime + time.Second)
 	grantAfter := func(question time.Duration) {
