@@ -39,6 +39,7 @@ func TestAttacksThroughTheKernel(t *testing.T) {
 	atOnce := slices.DeleteFunc(attacks(), func(a attack) bool { return a.after != nil })
 	cut := slices.DeleteFunc(attacks(), func(a attack) bool { return a.after == nil })
 	if vm.Boot() == 0 {
+		t.Run("what is left would show", func(t *testing.T) { leftShows(t, kernelTPM{}) })
 		for _, a := range atOnce {
 			t.Run(a.name, func(t *testing.T) {
 				leaving(t)

@@ -17,6 +17,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
 	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
+	"github.com/localpasskey/localpasskey/internal/tpm/wire"
 )
 
 // memory is a ledger that remembers what it was given, and in which order.
@@ -104,7 +105,8 @@ func indices(t testing.TB, c chip) []tpm2.TPMHandle {
 	return slices.DeleteFunc(handles(t, c, pinindex.First), func(h tpm2.TPMHandle) bool { return h > pinindex.Last })
 }
 
-// handles lists handles of one type from the given one on.
+// handles lists handles of one type from the given one on. Saved sessions, which are
+// asked for by the type 3, are all called by the type 2.
 func handles(t testing.TB, c chip, from tpm2.TPMHandle) []tpm2.TPMHandle {
 	t.Helper()
 	conn := must1[Conn](t)(c.Bare()(context.Background())) // Clean-up has no t.Context.
@@ -114,7 +116,7 @@ func handles(t testing.TB, c chip, from tpm2.TPMHandle) []tpm2.TPMHandle {
 	}.Execute(conn))
 	list, err := rsp.CapabilityData.Data.Handles()
 	must(t, err)
-	return slices.DeleteFunc(list.Handle, func(h tpm2.TPMHandle) bool { return h>>24 != from>>24 })
+	return list.Handle
 }
 
 // clean checks that no object and no session is left in the chip, and that the
@@ -130,6 +132,19 @@ func clean(t testing.TB, c chip, want ...tpm2.TPMHandle) {
 		t.Errorf("indices %x, want %x", left, want)
 	}
 }
+
+// leftShows is a check of the check: what a connection has in the chip can be seen.
+func leftShows(t *testing.T, c chip) {
+	conn := must1[Conn](t)(c.Opener()(t.Context()))
+	must1[*wire.Session](t)(wire.StartPolicy(conn, nil))
+	if len(handles(t, c, 0x03000000)) == 0 {
+		t.Error("an open session does not show")
+	}
+	must(t, conn.Close())
+	clean(t, c)
+}
+
+func TestWhatIsLeftShows(t *testing.T) { leftShows(t, startTPM(t)) }
 
 func explained(t testing.TB, err error) *ctap.Problem {
 	t.Helper()
