@@ -114,7 +114,7 @@ func words(commands []tpm2.TPMCC) string {
 		tpm2.TPMCCReadPublic: "ReadPublic", tpm2.TPMCCLoadExternal: "LoadExternal",
 		tpm2.TPMCCVerifySignature: "VerifySignature", tpm2.TPMCCFlushContext: "FlushContext",
 		tpm2.TPMCCGetCapability: "GetCapability", tpm2.TPMCCCreatePrimary: "CreatePrimary",
-		tpm2.TPMCCEvictControl: "EvictControl",
+		tpm2.TPMCCEvictControl: "EvictControl", tpm2.TPMCCContextLoad: "ContextLoad", tpm2.TPMCCContextSave: "ContextSave",
 	}
 	var b []string
 	for _, cc := range commands {
