@@ -4,15 +4,19 @@ package tpm
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"text/tabwriter"
+	"time"
 
 	"github.com/google/go-tpm/tpm2"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/tpm/policy"
+	"github.com/localpasskey/localpasskey/internal/tpm/storage"
 	"github.com/localpasskey/localpasskey/test/vm"
 )
 
@@ -149,4 +153,81 @@ func (r request) count(u *user, log func() []tpm2.TPMCC) (before, after []tpm2.T
 	var began, acted, ended []tpm2.TPMCC
 	r.run(u, func() { began = log() }, func() { acted = log() }, func() { ended = log() })
 	return acted[len(began):], ended[len(acted):]
+}
+
+// rounds is how often each is timed.
+const rounds = 101
+
+// TestLatencyThroughTheKernel times what a person waits for after the gesture, against
+// the least that any authenticator on this chip and this kernel could do. Times are
+// shown and nothing is demanded: the machine may be busy.
+func TestLatencyThroughTheKernel(t *testing.T) {
+	if !vm.Inside() {
+		vm.Run(t, vm.Config{})
+		return
+	}
+	t.Run("ratios", func(t *testing.T) {
+		leaving(t)
+		u := newUser(t, must1[*Machine](t)(SetUp(t.Context(), kernelTPM{}.Opener(), new(memory))))
+		shared, alone := bareSign(u, kernelTPM{}.Opener()), bareSign(u, kernelTPM{}.Bare())
+		took := map[string][]time.Duration{}
+		note := func(what string, since time.Time) { took[what] = append(took[what], time.Since(since)) }
+		const base, bare = "TPM2_Sign, key loaded, /dev/tpmrm0", "TPM2_Sign, key loaded, /dev/tpm0"
+		names := []string{bare, base}
+		for _, r := range requests() {
+			names = append(names, r.name+", after the gesture", r.name+", in all")
+		}
+		for range rounds {
+			began := time.Now()
+			shared()
+			note(base, began)
+			began = time.Now()
+			alone()
+			note(bare, began)
+			for _, r := range requests() {
+				var began, acted time.Time
+				r.run(u, func() { began = time.Now() }, func() { acted = time.Now() }, func() {
+					note(r.name+", after the gesture", acted)
+					note(r.name+", in all", began)
+				})
+			}
+		}
+		t.Logf("medians of %d rounds:\n%s", rounds, ratios(names, took, base))
+	})
+}
+
+// bareSign gives TPM2_Sign with a key that stays loaded and wants no PIN.
+func bareSign(u *user, open Opener) func() {
+	u.Helper()
+	conn := must1[Conn](u.T)(open(u.Context()))
+	u.Cleanup(func() { must(u.T, conn.Close()) })
+	template := storage.SigningKey(policy.Digest{})
+	template.ObjectAttributes.UserWithAuth = true
+	_, key, err := u.srk.CreateLoaded(conn, template)
+	must(u.T, err)
+	u.Cleanup(func() { // for /dev/tpm0, where closing frees nothing
+		_, err := tpm2.FlushContext{FlushHandle: key.Handle}.Execute(conn)
+		must(u.T, err)
+	})
+	return func() { must(u.T, sign(conn, key, tpm2.PasswordAuth(nil))) }
+}
+
+// ratios is a table of medians, over that of base.
+func ratios(names []string, took map[string][]time.Duration, base string) string {
+	median := func(name string) time.Duration {
+		slices.Sort(took[name])
+		return took[name][len(took[name])/2]
+	}
+	var out strings.Builder
+	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
+	for _, name := range names {
+		aim := ""
+		ratio := float64(median(name)) / float64(median(base))
+		if name == "sign in, ticket live, after the gesture" {
+			aim = fmt.Sprintf("≤ 2.5 %s", map[bool]string{true: "met", false: "NOT MET"}[ratio <= 2.5])
+		}
+		fmt.Fprintf(table, "%s\t%d µs\t%.2f ×\t%s\n", name, median(name).Microseconds(), ratio, aim)
+	}
+	_ = table.Flush() // to memory
+	return out.String()
 }
