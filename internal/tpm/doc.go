@@ -26,7 +26,8 @@
 //   - One operation is one connection, closed on every path: whatever was loaded
 //     goes with it.
 //   - An index is in the ledger before it is in the TPM; a generation that was
-//     never finished, or is over, is undefined at the next start.
+//     never finished, or is over, is undefined when the TPM is next used for a key
+//     or a PIN, or at the next start.
 //   - The ledger holds nothing to test a PIN against and names no site.
 //
 // This package refuses to know RP IDs, accounts, the store, the wire of CTAP and

@@ -93,6 +93,37 @@ func TestOwnerPassword(t *testing.T) {
 	clean(t, chip, m.generation().index.Handle)
 }
 
+// TestLeftoversHinderNobody: an index that could not be removed is removed with the
+// next use of the TPM for which it can be, and until then everything works.
+func TestLeftoversHinderNobody(t *testing.T) {
+	m, chip, _ := setUp(t)
+	must(t, m.Change(t.Context(), secret.Bytes{}, keystest.Hash("1234")))
+	key := must1[*authenticator.Key](t)(m.Create(t.Context(), authenticator.KeySpec{
+		Kind: authenticator.SigningKey, Binding: authenticator.PINBound, RPIDHash: rpA,
+	}))
+	for name, use := range map[string]func() error{
+		"a PIN": func() error { _, err := m.Verify(t.Context(), keystest.Hash("1234"), nil); return err },
+		"a key": func() error { p, err := m.Prepare(t.Context(), key, nil); return errors.Join(err, p.Close()) },
+		"another PIN": func() error {
+			return m.Change(t.Context(), keystest.Hash("1234"), keystest.Hash("1234"))
+		},
+	} {
+		leftover := must1[*Machine](t)(SetUp(t.Context(), chip.Opener(), new(memory))).generation().index
+		m.doomed = []pinindex.Doomed{leftover.Doom()}
+		conn := must1[Conn](t)(chip.Opener()(t.Context()))
+		must(t, ownerAuth(conn, "", "admin"))
+		if err := use(); err != nil || len(m.doomed) != 1 {
+			t.Errorf("%s, with an owner password: %v, and %d are to be removed", name, err, len(m.doomed))
+		}
+		must(t, ownerAuth(conn, "admin", ""))
+		must(t, conn.Close())
+		if err := use(); err != nil || len(m.doomed) != 0 {
+			t.Errorf("%s: %v, and %d are to be removed", name, err, len(m.doomed))
+		}
+		clean(t, chip, m.generation().index.Handle)
+	}
+}
+
 // TestCleared: what TPM2_Clear leaves behind is told apart from trouble.
 func TestCleared(t *testing.T) {
 	m, chip, ledger := setUp(t)

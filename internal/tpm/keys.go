@@ -180,6 +180,7 @@ func (m *Machine) ready(ctx context.Context, g *generation, spec authenticator.K
 	if by != nil && !ok {
 		return nil, fmt.Errorf("the grant is not of this hardware: %w", ctap.PINAuthInvalid)
 	}
+	m.tidy(ctx)
 	conn, err := m.open(ctx)
 	if err != nil {
 		return nil, problem.Explain(err)

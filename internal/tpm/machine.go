@@ -217,6 +217,16 @@ func (m *Machine) sweep(ctx context.Context) error {
 	return nil
 }
 
+// tidy removes what an operation has left that failed together with the TPM, now that
+// the TPM is used again. What cannot be removed yet stays doomed, and hinders nobody.
+func (m *Machine) tidy(ctx context.Context) {
+	if !m.changing.TryLock() {
+		return // whoever changes something sweeps as well
+	}
+	defer m.changing.Unlock()
+	_ = m.sweep(ctx) // a use of the TPM follows, and tells what is wrong with it
+}
+
 // begin makes an index that nothing uses yet; until commit it is doomed. On failure
 // what there is of it is removed. The caller holds changing.
 func (m *Machine) begin(ctx context.Context, finish func(t transport.TPM, g *generation) error) (*generation, error) {

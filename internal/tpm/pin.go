@@ -64,6 +64,7 @@ func (m *Machine) Verify(ctx context.Context, pinHash secret.Bytes, rpIDHash *[3
 // Change replaces the PIN; from is the zero Bytes for the first one. When it
 // returns nil the old PIN is dead and the new one durable.
 func (m *Machine) Change(ctx context.Context, from, to secret.Bytes) error {
+	m.tidy(ctx)
 	m.changing.Lock()
 	defer m.changing.Unlock()
 	g, err := m.settle(ctx)
@@ -109,6 +110,7 @@ func (m *Machine) Change(ctx context.Context, from, to secret.Bytes) error {
 
 // withPIN gives the generation once its PIN's state is known, if there is a PIN.
 func (m *Machine) withPIN(ctx context.Context) (*generation, error) {
+	m.tidy(ctx)
 	g := m.generation()
 	if g.pin == pinSetting {
 		m.changing.Lock()
