@@ -65,6 +65,10 @@ func (p *patient) Send(cmd []byte) ([]byte, error) {
 // busy tells whether nothing has happened and the same command may do later: the
 // TPM is testing itself, spares its NV memory, or has no room for one more object
 // or session, which somebody will give back.
+//
+// The kernel's EBUSY is not among them. Its drivers give it too when the TPM has
+// carried the command out and the answer cannot be read, and a PIN that is shown again
+// with the nonce of before counts as a wrong one.
 func busy(rc tpm2.TPMRC) bool {
 	switch rc {
 	case tpm2.TPMRCRetry, tpm2.TPMRCYielded, tpm2.TPMRCTesting, tpm2.TPMRCNVRate,
