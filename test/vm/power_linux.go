@@ -31,8 +31,8 @@ func Kept() string { return filepath.Join(share(), keptDir) }
 
 // CutPower cuts the guest's power, as pulling the plug does: neither the kernel nor
 // the TPM is told. Then the machine boots again and the test runs anew, with Boot one
-// higher. It is for between the subtests, whose names are told apart by nothing
-// else, and does not return.
+// higher. It is called between subtests, which need other names after it than before,
+// and does not return.
 func CutPower(t *testing.T) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(share(), cutFile), []byte(strconv.FormatBool(t.Failed())), 0o600); err != nil {
