@@ -66,7 +66,9 @@ bench: go-version ## measure; BENCH='-h' lists what can be measured
 	@scripts/deps.sh test
 	go run ./test/bench $(BENCH)
 
-campaign: go-version ## fuzz for long, by hand: FUZZ=2m for each target, PATTERN=regexp for some
+campaign: go-version ## by hand: kill the daemon KILLS=1000 times, fuzz each target FUZZ=2m, PATTERN=regexp for some
+	@scripts/deps.sh e2e
+	LOCALPASSKEY_KILL_ROUNDS=$(or $(KILLS),1000) go test -count=1 -timeout 8h -tags e2e -run '^TestKillRounds$$' -v ./test/clients
 	scripts/fuzz.sh $(or $(FUZZ),2m) '$(PATTERN)'
 
 build: go-version ## build every program into bin/; needs no root and no C compiler

@@ -14,6 +14,19 @@ import (
 func plug(t *testing.T, s *stack) *ctaptest.HIDNode {
 	t.Helper()
 	n := ctaptest.NewHIDNode()
+	serve(t, s, n)
+	return n
+}
+
+// device is one that can be pulled.
+type device interface {
+	ctaphid.Conn
+	Close() error
+}
+
+// serve answers the device's reports until the test ends.
+func serve(t *testing.T, s *stack, n device) {
+	t.Helper()
 	ctx, unplug := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() {
@@ -24,7 +37,6 @@ func plug(t *testing.T, s *stack) *ctaptest.HIDNode {
 		check(t, <-served)
 		check(t, n.Close())
 	})
-	return n
 }
 
 // The contract once more, with every message cut into reports of 64 bytes.

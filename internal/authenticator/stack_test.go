@@ -43,11 +43,18 @@ func newStackOn(t testing.TB, between func(tpm.Opener) tpm.Opener, change ...fun
 	chip, err := swtpm.Start(t.Context(), t.TempDir())
 	check(t, err)
 	t.Cleanup(func() { check(t, chip.Close()) })
+	return newStackAt(t, between(chip.Opener()), change...)
+}
+
+// newStackAt builds one at a TPM.
+func newStackAt(t testing.TB, open tpm.Opener, change ...func(*authenticator.Config)) *stack {
+	t.Helper()
 	s := &stack{person: ctaptest.NewPerson(ctaptest.Auto, 0)}
+	var err error
 	s.store, err = store.Open(filepath.Join(t.TempDir(), "passkeys.db"))
 	check(t, err)
 	t.Cleanup(func() { check(t, s.store.Close()) })
-	s.machine, err = tpm.SetUp(t.Context(), between(chip.Opener()), s.store.Ledger())
+	s.machine, err = tpm.SetUp(t.Context(), open, s.store.Ledger())
 	check(t, err)
 	check(t, s.store.Unlock(s.machine.MetadataKey(), s.machine.Generation()))
 	config := authenticator.Config{

@@ -41,6 +41,9 @@ func NewPerson(touch Touch, delay time.Duration, pins ...string) *Person {
 // SetTouch changes the answer to the questions that follow.
 func (p *Person) SetTouch(t Touch) { p.locked(func() { p.touch = t }) }
 
+// SetDelay changes how long the person takes.
+func (p *Person) SetDelay(d time.Duration) { p.locked(func() { p.delay = d }) }
+
 // SetPINs changes what is typed.
 func (p *Person) SetPINs(pins ...string) { p.locked(func() { p.pins = pins }) }
 
@@ -66,7 +69,8 @@ func (p *Person) locked(do func()) {
 func (p *Person) Approve(ctx context.Context, ask authenticator.Ask) (authenticator.Approval, error) {
 	var touch Touch
 	var choice int
-	p.locked(func() { p.asks, touch, choice = append(p.asks, ask), p.touch, p.choice })
+	var delay time.Duration
+	p.locked(func() { p.asks, touch, choice, delay = append(p.asks, ask), p.touch, p.choice, p.delay })
 	select {
 	case p.open <- struct{}{}:
 	default:
@@ -77,7 +81,7 @@ func (p *Person) Approve(ctx context.Context, ask authenticator.Ask) (authentica
 		return none, ctx.Err()
 	}
 	select {
-	case <-time.After(p.delay):
+	case <-time.After(delay):
 	case <-ctx.Done():
 		return none, ctx.Err()
 	}

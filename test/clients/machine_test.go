@@ -3,7 +3,6 @@
 package clients
 
 import (
-	"bytes"
 	"encoding/json"
 	"net"
 	"os"
@@ -41,7 +40,15 @@ type machine struct {
 type process struct {
 	*exec.Cmd
 
-	log bytes.Buffer
+	logFile string
+}
+
+// log is what it has written to stderr so far.
+func (p *process) log(t *testing.T) string {
+	t.Helper()
+	content, err := os.ReadFile(p.logFile)
+	check(t, err)
+	return string(content)
 }
 
 // start starts the daemon.
@@ -73,7 +80,10 @@ func (m *machine) boot(t *testing.T) {
 func (m *machine) launch(t *testing.T, args ...string) *process {
 	t.Helper()
 	p := &process{Cmd: exec.Command(vm.Program(productProgram), append(args, "--socket", m.socket)...)}
-	p.Stderr = &p.log
+	log, err := os.CreateTemp(m.dir, "log")
+	check(t, err)
+	defer log.Close() // the program has it
+	p.Stderr, p.logFile = log, log.Name()
 	check(t, p.Start())
 	m.t.Cleanup(func() { p.end(m.t, unix.SIGTERM) })
 	return p
@@ -89,8 +99,9 @@ func (p *process) end(t *testing.T, signal os.Signal) {
 	if err := p.Wait(); signal == unix.SIGTERM && err != nil {
 		t.Errorf("%s ended with %v", p.Args[1], err)
 	}
-	t.Logf("%s:\n%s", p.Args[1], p.log.String())
-	if strings.Contains(p.log.String(), machinePIN) {
+	log := p.log(t)
+	t.Logf("%s:\n%s", p.Args[1], log)
+	if strings.Contains(log, machinePIN) {
 		t.Errorf("the log of %s has the PIN in it", p.Args[1])
 	}
 }

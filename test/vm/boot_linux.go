@@ -18,7 +18,7 @@ import (
 	"time"
 )
 
-//go:embed init.sh guest.sh
+//go:embed init.sh guest.sh asleep.sh
 var scripts embed.FS
 
 // consoleFile is where the guest's kernel prints, in the directory of the machine.
@@ -192,15 +192,21 @@ func staticBusybox() (string, error) {
 	if err != nil {
 		return "", err
 	}
-	file, err := elf.Open(busybox)
-	if err != nil {
-		return "", err
-	}
-	defer file.Close() //nolint:errcheck // It was only read.
-	if libraries, err := file.ImportedLibraries(); err == nil && len(libraries) > 0 {
+	if !isStatic(busybox) {
 		return "", fmt.Errorf("%s needs libraries, which an initramfs has not; on Debian: apt-get install busybox-static", busybox)
 	}
 	return busybox, nil
+}
+
+// isStatic tells whether a program runs without libraries.
+func isStatic(program string) bool {
+	file, err := elf.Open(program)
+	if err != nil {
+		return false
+	}
+	defer file.Close() //nolint:errcheck // It was only read.
+	libraries, err := file.ImportedLibraries()
+	return err != nil || len(libraries) == 0
 }
 
 // collectModules copies the modules and what they need to dir, and writes their order

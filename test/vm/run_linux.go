@@ -26,6 +26,8 @@ const (
 	outputFile = "output" // what the guest printed, all boots
 	statusFile = "status" // of the guest's test, when it has ended
 	keptDir    = "kept"   // see Kept
+
+	programsDir = "programs" // see Program
 )
 
 // Ours: what a test gets that asks for nothing else. A guest needs some five to ten
@@ -44,6 +46,10 @@ type Config struct {
 	Limit     time.Duration
 	// Programs are import paths of Go programs to build; see Program.
 	Programs []string
+	// Env are "NAME=value" for the test in the guest, which inherits nothing.
+	Env []string
+	// Sleeps: the test suspends the guest, see Sleep.
+	Sleeps bool
 	// LogTPM has the TPM keep the log that Commands reads, which takes it some time.
 	LogTPM bool
 }
@@ -51,11 +57,20 @@ type Config struct {
 // Inside tells whether this process runs in a guest.
 func Inside() bool { return share() != "" }
 
-// Program is where the guest finds the program with that import path.
-func Program(importPath string) string { return filepath.Join(share(), path.Base(importPath)) }
+// Program is where the guest finds the program with that import path: in memory, for the
+// shared directory is read anew at every start of a program.
+func Program(importPath string) string {
+	return filepath.Join("/dev/shm", programsDir, path.Base(importPath))
+}
 
 // share gives the shared directory's path in a guest, "" outside of one.
-func share() string { return told(parameter) }
+func share() string {
+	shared := told(parameter)
+	if shared != "" && exists(memoryDir) {
+		return memoryDir
+	}
+	return shared
+}
 
 // told is the value of a parameter on the guest's kernel command line.
 func told(name string) string {
@@ -107,6 +122,11 @@ func Run(t *testing.T, c Config) {
 		t.Fatal(err)
 	}
 	passed := m.runTest(ctx, t)
+	if c.Sleeps {
+		if err := m.fromConsole(); err != nil {
+			t.Error(err)
+		}
+	}
 	output, err := os.ReadFile(filepath.Join(m.share(), outputFile))
 	if err != nil {
 		t.Fatalf("the guest ran nothing: %v; the console ends in:\n%s", err, tail(filepath.Join(dir, consoleFile)))
@@ -147,8 +167,12 @@ func furnish(ctx context.Context, shared, test string, c Config) error {
 	if err := os.MkdirAll(filepath.Join(shared, keptDir), 0o700); err != nil {
 		return err
 	}
+	programs := filepath.Join(shared, programsDir)
+	if err := os.Mkdir(programs, 0o700); err != nil {
+		return err
+	}
 	for _, program := range c.Programs {
-		cmd := exec.CommandContext(ctx, "go", "build", "-o", shared+"/", program)
+		cmd := exec.CommandContext(ctx, "go", "build", "-o", programs+"/", program)
 		cmd.Env = append(cmd.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return fmt.Errorf("building %s: %w\n%s", program, err, out)
@@ -162,9 +186,18 @@ func furnish(ctx context.Context, shared, test string, c Config) error {
 	if err != nil {
 		return err
 	}
-	command := fmt.Sprintf("cd %s && exec %s -test.v=test2json -test.run %s -test.timeout %s\n",
+	if c.Sleeps {
+		if self, here, err = intoMemory(shared, self); err != nil {
+			return err
+		}
+	}
+	var command strings.Builder
+	for _, variable := range c.Env {
+		fmt.Fprintf(&command, "export %s\n", quoted(variable))
+	}
+	fmt.Fprintf(&command, "cd %s && exec %s -test.v=test2json -test.run %s -test.timeout %s\n",
 		quoted(here), quoted(self), quoted("^"+test+"$"), max(c.Limit-lastWords, lastWords))
-	if err := os.WriteFile(filepath.Join(shared, "command.sh"), []byte(command), 0o600); err != nil {
+	if err := os.WriteFile(filepath.Join(shared, "command.sh"), []byte(command.String()), 0o600); err != nil {
 		return err
 	}
 	script, err := scripts.ReadFile("guest.sh")
