@@ -206,3 +206,34 @@ func TestOpenTakesUp(t *testing.T) {
 		t.Error("set up twice")
 	}
 }
+
+// Another program is quicker: it keeps the storage key, and takes the handle that was
+// free. (People who set up at the same moment on one machine do that to each other.)
+func TestSetUpRaces(t *testing.T) {
+	chip := startTPM(t)
+	raced := map[tpm2.TPMCC]bool{tpm2.TPMCCEvictControl: false, tpm2.TPMCCNVDefineSpace: false}
+	tap := &tap{open: chip.Opener()}
+	tap.meddle = func(n int, send func() ([]byte, error)) ([]byte, error) {
+		switch cc := tap.since(n - 1)[0]; {
+		case cc == tpm2.TPMCCEvictControl && !raced[cc]:
+			raced[cc] = true
+			if _, err := send(); err != nil {
+				return nil, err
+			}
+		case cc == tpm2.TPMCCNVDefineSpace && !raced[cc]:
+			raced[cc] = true
+		default:
+			return send()
+		}
+		return answer(tpm2.TPMRCNVDefined), nil
+	}
+	m, err := SetUp(t.Context(), tap.Open, new(memory))
+	must(t, err)
+	for cc, happened := range raced {
+		if !happened {
+			t.Errorf("nobody was quicker at %x", cc)
+		}
+	}
+	clean(t, chip, m.generation().index.Handle)
+	tap.leakless(t)
+}

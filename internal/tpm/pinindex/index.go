@@ -113,9 +113,22 @@ func Name(handle tpm2.TPMHandle, authPolicy policy.Digest, written bool) tpm2.TP
 	return policy.Name(tpm2.Marshal(Public(handle, authPolicy, written)))
 }
 
+// mostRaces is how often another program may be quicker with a handle that was free.
+const mostRaces = 16
+
 // Make makes an index with a new K: the authorization is auth, the count 0. announce
-// is called before the TPM has it, with what Undefine needs.
+// is called before the TPM has it, with what Undefine needs; again where another
+// program has taken the handle meanwhile.
 func Make(t transport.TPM, salt *wire.Salt, auth []byte, announce func(Doomed) error) (*Index, error) {
+	for races := 0; ; races++ {
+		x, err := makeOne(t, salt, auth, announce)
+		if !errors.Is(err, tpm2.TPMRCNVDefined) || races == mostRaces {
+			return x, err
+		}
+	}
+}
+
+func makeOne(t transport.TPM, salt *wire.Salt, auth []byte, announce func(Doomed) error) (*Index, error) {
 	handle, err := free(t)
 	if err != nil {
 		return nil, err

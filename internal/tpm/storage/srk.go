@@ -97,7 +97,7 @@ func Make(t transport.TPM) error {
 		ObjectHandle:     tpm2.NamedHandle{Handle: made.ObjectHandle, Name: made.Name},
 		PersistentHandle: srkHandle,
 	}.Execute(t)
-	if err != nil {
+	if err != nil && !errors.Is(err, tpm2.TPMRCNVDefined) { // another program has just kept the same one
 		return problem.OwnerRefusal(fmt.Errorf("keeping the storage key: %w", err))
 	}
 	_, err = tpm2.FlushContext{FlushHandle: made.ObjectHandle}.Execute(t)
