@@ -39,7 +39,7 @@ func (d *Desk) Answer(ctx context.Context, b []byte) []byte {
 		return encode(response{Status: byte(ctap.StatusOf(err))})
 	case r.Question != nil:
 		d.Close()
-		d.open = d.ask(r.Question)
+		d.open = d.ask(r.Question) //nolint:contextcheck // The question outlives this request; see ask.
 	case d.open == nil:
 		return encode(response{Status: byte(ctap.NotAllowed)})
 	default:

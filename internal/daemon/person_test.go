@@ -48,7 +48,7 @@ func (r *rig) attend(path string) *session {
 			stopped = true
 			mine := r.d.person.newest()
 			cancel()
-			<-ended
+			check(r, <-ended)
 			r.until("the agent is gone", func() bool { return r.d.person.newest() != mine })
 		}
 	}

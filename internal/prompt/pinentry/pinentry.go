@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
 	"os/exec"
 	"strings"
 
@@ -122,26 +121,15 @@ func (p *Pinentry) dialog(ask authenticator.Ask) (*dialog, error) {
 	}
 	d := &dialog{
 		program: p.Program, text: plain(question), yes: verb(ask.Operation), no: "Refuse",
-		characters: characters(),
 	}
 	if p.Terminal != nil {
-		d.ttyName, d.ttyType = ttyPath, os.Getenv("TERM")
+		d.ttyName = ttyPath
 	}
 	return d, nil
 }
 
 // ttyPath is this process's terminal under the name that its children know it by too.
 const ttyPath = "/dev/tty"
-
-// characters is the locale that says what the terminal's bytes mean.
-func characters() string {
-	for _, name := range []string{"LC_ALL", "LC_CTYPE", "LANG"} {
-		if value := os.Getenv(name); value != "" {
-			return value
-		}
-	}
-	return ""
-}
 
 // plain replaces what a toolkit could take for markup.
 func plain(text string) string {

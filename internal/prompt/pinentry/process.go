@@ -19,12 +19,12 @@ var ErrNotShown = errors.New("the pinentry program shows no dialog")
 
 // dialog is what one process shows.
 type dialog struct {
-	text                string // lines
-	prompt              string // beside the field, for a secret
-	yes, no, neither    string // the buttons; neither is a third one, if not ""
-	fault               string // what was wrong with the answer before
-	program, ttyName    string
-	ttyType, characters string
+	program          string
+	ttyName          string // of the terminal that a program without a display uses
+	text             string // lines
+	prompt           string // beside the field, for a secret
+	yes, no, neither string // the buttons; neither is a third one, if not ""
+	fault            string // what was wrong with the answer before
 }
 
 // running is a pinentry process with its dialog set up.
@@ -72,25 +72,26 @@ func (r *running) close() {
 	}
 }
 
-// prepare tells the program all but the question itself. A program may know no options.
+// prepare tells the program all but the question itself. A graphical program may know no
+// terminal.
 func (r *running) prepare(d *dialog) error {
 	if err := r.greeted(); err != nil {
 		return err
 	}
-	for _, option := range []struct{ name, value string }{
-		{"ttyname", d.ttyName}, {"ttytype", d.ttyType}, {"lc-ctype", d.characters},
-	} {
-		if option.value == "" {
-			continue
-		}
-		err := r.set("OPTION", option.name+"="+option.value)
+	if d.ttyName != "" {
+		err := r.set("OPTION", "ttyname="+d.ttyName)
 		if _, unknown := errors.AsType[*refused](err); err != nil && !unknown {
 			return err
 		}
 	}
 	for _, text := range []struct{ command, value string }{
-		{"SETTITLE", title}, {"SETDESC", d.text}, {"SETPROMPT", d.prompt}, {"SETERROR", d.fault},
-		{"SETOK", d.yes}, {"SETCANCEL", d.no}, {"SETNOTOK", d.neither},
+		{"SETTITLE", title},
+		{"SETDESC", d.text},
+		{"SETPROMPT", d.prompt},
+		{"SETERROR", d.fault},
+		{"SETOK", d.yes},
+		{"SETCANCEL", d.no},
+		{"SETNOTOK", d.neither},
 	} {
 		if text.value == "" {
 			continue

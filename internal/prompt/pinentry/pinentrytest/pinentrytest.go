@@ -10,7 +10,6 @@
 //	pin TEXT     TEXT was typed
 //	hold         nothing, until the program is ended
 //	stubborn     the same, and SIGTERM is ignored
-//	late TEXT    half a second later, whatever TEXT says
 //	broken       the program shows nothing
 package pinentrytest
 
@@ -25,13 +24,11 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 )
 
 const (
 	answersFile = "answers"
 	shownFile   = "shown"
-	lateness    = 500 * time.Millisecond
 	perm        = 0o600
 )
 
@@ -104,7 +101,7 @@ func next(dir string) (string, error) {
 	}
 	answer, rest, _ := strings.Cut(string(script), "\n")
 	if rest != "" {
-		err = os.WriteFile(file, []byte(rest), perm)
+		err = os.WriteFile(file, []byte(rest), perm) //nolint:gosec // the test's own directory
 	}
 	return answer, err
 }
@@ -125,9 +122,6 @@ func respond(answer string, say func(string, ...any)) {
 		select {}
 	case "hold":
 		select {}
-	case "late":
-		time.Sleep(lateness)
-		respond(text, say)
 	default:
 		say("ERR 83886340 No pinentry <Pinentry>")
 	}
