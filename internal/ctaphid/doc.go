@@ -17,6 +17,7 @@
 //     channels, and at most one request that is still being cancelled beside the
 //     one that waits for it.
 //   - A request that runs is heard of within 100 ms, and every 100 ms from then on.
+//   - When the last client has gone, what it asked for is given up.
 //   - What one channel left behind, another does not see; INIT forgets it.
 //   - The unused end of every report is zero.
 //

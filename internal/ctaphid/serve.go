@@ -10,8 +10,9 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
-// Conn brings and takes reports of 64 bytes, without report ids. Reports of other
-// lengths that it brings are ignored. Reading and writing happen at the same time.
+// Conn brings and takes reports of 64 bytes, without report ids. One of no bytes tells
+// that nobody has the device open any more; those of other lengths are ignored. Reading
+// and writing happen at the same time.
 type Conn interface {
 	ReadReport() ([]byte, error)
 	WriteReport(report []byte) error
@@ -39,7 +40,7 @@ func Serve(ctx context.Context, conn Conn, open func() ctap.Authenticator, log *
 	}
 	defer d.requests.Wait()
 	defer cancel()
-	incoming := make(chan report)
+	incoming := make(chan *report)
 	failed := make(chan error, 1)
 	go func() { failed <- read(ctx, conn, incoming) }()
 	for {
@@ -53,7 +54,7 @@ func Serve(ctx context.Context, conn Conn, open func() ctap.Authenticator, log *
 			}
 			return fmt.Errorf("reading reports: %w", err)
 		case r := <-incoming:
-			err = d.take(ctx, &r)
+			err = d.take(ctx, r)
 		case <-d.patience.C:
 			err = d.giveUp(ctx)
 		case <-d.alive.C:
@@ -76,17 +77,23 @@ func stoppedTimer() *time.Timer {
 	return t
 }
 
-func read(ctx context.Context, conn Conn, incoming chan<- report) error {
+// read passes reports on, nil where nobody has the device open any more.
+func read(ctx context.Context, conn Conn, incoming chan<- *report) error {
 	for {
 		b, err := conn.ReadReport()
 		if err != nil {
 			return err
 		}
-		if len(b) != reportBytes {
+		var r *report
+		switch len(b) {
+		case 0:
+		case reportBytes:
+			r = (*report)(b)
+		default:
 			continue
 		}
 		select {
-		case incoming <- report(b):
+		case incoming <- r:
 		case <-ctx.Done():
 			return ctx.Err()
 		}
@@ -148,10 +155,26 @@ func (d *device) response() <-chan []byte {
 }
 
 func (d *device) take(ctx context.Context, r *report) error {
-	if r.first() {
+	switch {
+	case r == nil:
+		d.desert()
+		return nil
+	case r.first():
 		return d.takeFirst(ctx, r)
+	default:
+		return d.takeNext(ctx, r)
 	}
-	return d.takeNext(ctx, r)
+}
+
+// desert gives up what was under way when the last client went: nobody is left to hear
+// of it, and a question would stay open for a program that has died.
+func (d *device) desert() {
+	if d.partial != nil {
+		d.drop()
+	}
+	if d.running != nil {
+		d.forget()
+	}
 }
 
 // takeFirst begins a message, if this is the time for it (§11.2.5).

@@ -197,6 +197,8 @@ func step(device *pipe, names map[string]string, line string) error {
 		return device.send(device.in, want)
 	case "<":
 		return expect(device, names, args)
+	case "x": // the last client closes the node
+		return device.send(device.in, nil)
 	case ".":
 		d, err := time.ParseDuration(args[0])
 		if err != nil {

@@ -73,7 +73,7 @@ func createOn(file *os.File, info Info) (*Device, error) {
 }
 
 // ReadReport gives the next report that a client has written, 64 bytes without
-// report number. It waits for one until Close, after which it fails with
+// report number, or none (and no error) when the last client has closed the node. It waits for one until Close, after which it fails with
 // os.ErrClosed.
 func (d *Device) ReadReport() ([]byte, error) {
 	buffer := make([]byte, eventBytes)
@@ -86,7 +86,7 @@ func (d *Device) ReadReport() ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		if e.report != nil {
+		if e.report != nil || e.kind == closed {
 			return e.report, nil
 		}
 		if refusal := encodeRefusal(e); refusal != nil {

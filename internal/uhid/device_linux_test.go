@@ -88,7 +88,7 @@ func TestReadReport(t *testing.T) {
 	k.tell(kernelEvent(t, "03000000"))
 	k.tell(kernelEvent(t, "ffffffff"))
 	k.tell(outputEvent(t, append([]byte{0}, second...), 65, 1))
-	for _, want := range [][]byte{first, second} {
+	for _, want := range [][]byte{first, nil, second} {
 		got, err := d.ReadReport()
 		if err != nil {
 			t.Fatal(err)

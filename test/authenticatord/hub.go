@@ -143,11 +143,22 @@ func (h *hub) read(c *client) {
 }
 
 func (h *hub) remove(c *client) {
+	if h.forget(c) {
+		select {
+		case h.reports <- nil: // nobody has it open, as a kernel tells a device
+		case <-h.gone:
+		}
+	}
+}
+
+// forget tells whether c was the last one.
+func (h *hub) forget(c *client) bool {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	h.clients = slices.DeleteFunc(h.clients, func(other *client) bool { return other == c })
 	close(c.answers)
 	_ = c.conn.Close() // it has hung up, or Close has
+	return len(h.clients) == 0
 }
 
 // write sends a client its copies.

@@ -31,7 +31,7 @@ func TestAbuse(t *testing.T) {
 	m.setUp(t)
 	a := &abuser{machine: m, person: m.attendInProcess(t), node: m.status(t).Node}
 	var err error
-	a.id, err = register(t.Context(), ctap.NewClient(channel(t, a.node)), "alice")
+	a.id, err = register(t.Context(), ctap.NewClient(dial(t, m)), "alice")
 	check(t, err)
 	for _, abuse := range []struct {
 		name string
@@ -150,20 +150,29 @@ func (a *abuser) diesMidMessage(t *testing.T) {
 	t.Logf("busy for %d tries", busy)
 }
 
-// Whoever asked is gone and cannot cancel: the next client's INIT does not end what it
-// asked for, but the person's no, or the question's own time, does.
+// Whoever asked is gone and cannot cancel. While others have the node open nobody knows
+// that; when nobody has, the question closes.
 func (a *abuser) diesWhileItAsks(t *testing.T) {
 	node := openNode(t, a.node)
 	dying, err := ctaptest.NewHID(node)
 	check(t, err)
 	a.ask(t.Context(), t, dying, ctaptest.Hold)
+	other := openNode(t, a.node)
+	c, err := ctaptest.NewHID(other)
+	check(t, err)
 	check(t, node.Close())
-	c := ctap.NewClient(channel(t, a.node))
-	if _, err := c.GetInfo(t.Context()); !errors.Is(err, ctap.ChannelBusy) {
+	if _, err := ctap.NewClient(c).GetInfo(t.Context()); !errors.Is(err, ctap.ChannelBusy) {
 		t.Errorf("while the question is open: %v", err)
 	}
-	a.localpasskey(t, "", "reconnect")
-	a.node = a.status(t).Node
+	check(t, other.Close())
+	eventually(t, "the question closes", func() bool {
+		again := openNode(t, a.node)
+		defer again.Close()
+		c, err := ctaptest.NewHID(again)
+		check(t, err)
+		_, err = ctap.NewClient(c).GetInfo(t.Context())
+		return err == nil
+	})
 }
 
 // A cancel ends a request with KEEPALIVE_CANCEL or comes too late for it, whenever it
