@@ -2,7 +2,6 @@ package site
 
 import (
 	"context"
-	"crypto/rand"
 	"embed"
 	"encoding/json"
 	"errors"
@@ -10,14 +9,11 @@ import (
 	"io/fs"
 	"net"
 	"net/http"
-	"slices"
 	"sync"
 	"time"
 
 	"github.com/go-webauthn/webauthn/protocol"
 	relyingparty "github.com/go-webauthn/webauthn/webauthn"
-
-	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
 // Host is the site's name: browsers count it as a secure context without TLS,
@@ -38,20 +34,18 @@ const (
 //go:embed page
 var page embed.FS
 
-// Site is a relying party with one account, on loopback. It believes nothing but
-// what go-webauthn has verified.
+// Site is a relying party on loopback. It believes nothing but what go-webauthn has
+// verified.
 type Site struct {
 	// Origin is the site's own, "http://localhost:PORT".
 	Origin string
 
-	account string
-	party   *relyingparty.WebAuthn
-	server  *http.Server
-	handle  []byte // user handle
+	party  *relyingparty.WebAuthn
+	server *http.Server
 
-	mu          sync.Mutex
-	credentials []relyingparty.Credential
-	pending     *relyingparty.SessionData // of the ceremony that was begun last
+	mu       sync.Mutex
+	accounts []*account
+	pending  []*relyingparty.SessionData // of ceremonies that were begun, oldest first
 }
 
 // Receipt is what the site has learnt from a ceremony that it accepts.
@@ -79,23 +73,12 @@ func Open(ctx context.Context, address, expect string) (*Site, error) {
 	if !ok || !local.IP.IsLoopback() {
 		return nil, errors.Join(fmt.Errorf("%s is not this machine alone: use 127.0.0.1:PORT", address), listener.Close())
 	}
-	s := &Site{Origin: fmt.Sprintf("http://%s:%d", Host, local.Port), account: "alice", handle: make([]byte, 32)}
-	if _, err := rand.Read(s.handle); err != nil {
-		return nil, errors.Join(err, listener.Close())
-	}
+	s := &Site{Origin: fmt.Sprintf("http://%s:%d", Host, local.Port)}
 	if expect == "" {
 		expect = s.Origin
 	}
 	s.party, err = relyingparty.New(&relyingparty.Config{
-		RPID:                  Host,
-		RPDisplayName:         "LocalPasskey demo",
-		RPOrigins:             []string{expect},
-		AttestationPreference: protocol.PreferDirectAttestation,
-		AuthenticatorSelection: protocol.AuthenticatorSelection{
-			ResidentKey:        protocol.ResidentKeyRequirementRequired,
-			RequireResidentKey: protocol.ResidentKeyRequired(),
-			UserVerification:   protocol.VerificationRequired,
-		},
+		RPID: Host, RPDisplayName: "LocalPasskey demo", RPOrigins: []string{expect},
 	})
 	if err != nil {
 		return nil, errors.Join(err, listener.Close())
@@ -177,127 +160,3 @@ func reason(err error) string {
 	}
 	return err.Error()
 }
-
-func (s *Site) beginRegistration(*http.Request) (*protocol.CredentialCreation, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var exclude []protocol.CredentialDescriptor
-	for _, c := range s.credentials {
-		exclude = append(exclude, c.Descriptor())
-	}
-	options, session, err := s.party.BeginRegistration(user{s}, relyingparty.WithExclusions(exclude))
-	s.pending = session
-	return options, err
-}
-
-func (s *Site) finishRegistration(r *http.Request) (*Receipt, error) {
-	parsed, err := protocol.ParseCredentialCreationResponse(r)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	session, err := s.take()
-	if err != nil {
-		return nil, err
-	}
-	credential, err := s.party.CreateCredential(user{s}, *session, parsed)
-	if err != nil {
-		return nil, err
-	}
-	s.credentials = append(s.credentials, *credential)
-	got := s.receipt(parsed.Response.AttestationObject.AuthData.Flags, credential)
-	got.Format, got.Attestation = credential.AttestationFormat, credential.AttestationType
-	return got, nil
-}
-
-// beginSignIn names the account's passkeys, or with ?discoverable=1 lets whoever
-// has one come.
-func (s *Site) beginSignIn(r *http.Request) (*protocol.CredentialAssertion, error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	var options *protocol.CredentialAssertion
-	var err error
-	if r.URL.Query().Has("discoverable") {
-		options, s.pending, err = s.party.BeginDiscoverableLogin(relyingparty.WithUserVerification(protocol.VerificationRequired))
-	} else {
-		options, s.pending, err = s.party.BeginLogin(user{s})
-	}
-	return options, err
-}
-
-func (s *Site) finishSignIn(r *http.Request) (*Receipt, error) {
-	parsed, err := protocol.ParseCredentialRequestResponse(r)
-	if err != nil {
-		return nil, err
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	session, err := s.take()
-	if err != nil {
-		return nil, err
-	}
-	var credential *relyingparty.Credential
-	if len(session.UserID) == 0 {
-		_, credential, err = s.party.ValidatePasskeyLogin(s.find, *session, parsed)
-	} else {
-		credential, err = s.party.ValidateLogin(user{s}, *session, parsed)
-	}
-	if err != nil {
-		return nil, err
-	}
-	if credential.Authenticator.CloneWarning {
-		return nil, errors.New("the counter did not grow: this may be a copy of the passkey")
-	}
-	for i, c := range s.credentials {
-		if slices.Equal(c.ID, credential.ID) {
-			s.credentials[i] = *credential
-		}
-	}
-	return s.receipt(parsed.Response.AuthenticatorData.Flags, credential), nil
-}
-
-// take gives the ceremony that was begun; it can be finished once.
-func (s *Site) take() (*relyingparty.SessionData, error) {
-	session := s.pending
-	s.pending = nil
-	if session == nil {
-		return nil, errors.New("nothing was begun")
-	}
-	return session, nil
-}
-
-// find is who a user handle belongs to.
-func (s *Site) find(_, userHandle []byte) (relyingparty.User, error) {
-	if !slices.Equal(userHandle, s.handle) {
-		return nil, errors.New("nobody here has this user handle")
-	}
-	return user{s}, nil
-}
-
-func (s *Site) receipt(flags protocol.AuthenticatorFlags, c *relyingparty.Credential) *Receipt {
-	got := &Receipt{
-		Account: s.account, Counter: c.Authenticator.SignCount,
-		UP: flags.HasUserPresent(), UV: flags.HasUserVerified(),
-		BE: flags.HasBackupEligible(), BS: flags.HasBackupState(),
-	}
-	if id := c.Authenticator.AAGUID; len(id) == len(webauthn.AAGUID{}) {
-		got.AAGUID = webauthn.AAGUID(id).String()
-	}
-	return got
-}
-
-// user is the account as go-webauthn sees it. Whoever hands it over holds mu.
-type user struct{ *Site }
-
-// WebAuthnID is the user handle.
-func (u user) WebAuthnID() []byte { return u.handle }
-
-// WebAuthnName is the account's name.
-func (u user) WebAuthnName() string { return u.account }
-
-// WebAuthnDisplayName is the account's name.
-func (u user) WebAuthnDisplayName() string { return u.account }
-
-// WebAuthnCredentials are the account's passkeys.
-func (u user) WebAuthnCredentials() []relyingparty.Credential { return u.credentials }

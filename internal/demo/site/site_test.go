@@ -45,6 +45,10 @@ func TestSiteGuards(t *testing.T) {
 		"its style":           {method: "GET", path: "/style.css", want: http.StatusOK},
 		"nothing else":        {method: "GET", path: "/site.go", want: http.StatusNotFound},
 		"begin":               {method: "POST", path: "/register/begin", origin: s.Origin, want: http.StatusOK},
+		"odd verification":    {method: "POST", path: "/register/begin?verification=some", want: http.StatusBadRequest},
+		"odd attestation":     {method: "POST", path: "/signin/begin?attestation=enterprise", want: http.StatusBadRequest},
+		"nobody":              {method: "POST", path: "/signin/begin?account=nobody", want: http.StatusBadRequest},
+		"a long name":         {method: "POST", path: "/register/begin?account=" + strings.Repeat("x", maxNameBytes+1), want: http.StatusBadRequest},
 		"begin by GET":        {method: "GET", path: "/register/begin", want: http.StatusNotFound},
 		"another name for us": {method: "GET", path: "/", host: "rebound.example", want: http.StatusMisdirectedRequest},
 		"another site":        {method: "POST", path: "/register/begin", origin: "https://evil.example", want: http.StatusForbidden},
@@ -93,35 +97,5 @@ func TestPageHasNothingInline(t *testing.T) {
 	}
 	if n := bytes.Count(content, []byte("<script")); n != 1 || !bytes.Contains(content, []byte(`<script src="page.js" defer></script>`)) {
 		t.Errorf("%d scripts", n)
-	}
-}
-
-// A challenge is good for one answer.
-func TestCeremonyEndsOnce(t *testing.T) {
-	t.Parallel()
-	s := newTestSite(t)
-	options, err := s.beginRegistration(nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if len(options.Response.Challenge) < 16 || options.Response.RelyingParty.ID != Host {
-		t.Errorf("%+v", options)
-	}
-	if _, err := s.take(); err != nil {
-		t.Error(err)
-	}
-	if _, err := s.take(); err == nil {
-		t.Error("taken twice")
-	}
-}
-
-func TestUserHandle(t *testing.T) {
-	t.Parallel()
-	s := newTestSite(t)
-	if found, err := s.find(nil, s.handle); err != nil || found.WebAuthnName() != "alice" {
-		t.Errorf("%v, %v", found, err)
-	}
-	if _, err := s.find(nil, []byte("somebody else")); err == nil {
-		t.Error("somebody else was taken for alice")
 	}
 }

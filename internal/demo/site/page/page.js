@@ -2,8 +2,8 @@
 "use strict";
 
 /**
- * What the site has learnt from a ceremony (type receipt in site.go).
- * @typedef {{up: boolean, uv: boolean, be: boolean, bs: boolean, aaguid: string,
+ * What the site has learnt from a ceremony (type Receipt in site.go).
+ * @typedef {{account: string, up: boolean, uv: boolean, be: boolean, bs: boolean, aaguid: string,
  *   counter: number, format?: string, attestation?: string}} Receipt
  */
 
@@ -33,9 +33,12 @@ async function post(path, body) {
   return answer;
 }
 
-/** @returns {Promise<Receipt>} */
-async function register() {
-  const { publicKey } = await post("register/begin");
+/**
+ * @param {string} account
+ * @returns {Promise<Receipt>}
+ */
+async function register(account) {
+  const { publicKey } = await post(`register/begin?${new URLSearchParams({ account })}`);
   const made = await navigator.credentials.create({
     publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey),
   });
@@ -43,11 +46,11 @@ async function register() {
 }
 
 /**
- * @param {boolean} discoverable
+ * @param {Record<string, string>} whose an account, or discoverable
  * @returns {Promise<Receipt>}
  */
-async function signIn(discoverable) {
-  const { publicKey } = await post(discoverable ? "signin/begin?discoverable=1" : "signin/begin");
+async function signIn(whose) {
+  const { publicKey } = await post(`signin/begin?${new URLSearchParams(whose)}`);
   const got = await navigator.credentials.get({
     publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(publicKey),
   });
@@ -58,6 +61,7 @@ async function signIn(discoverable) {
 function show(receipt) {
   /** @type {Record<string, string>} */
   const facts = {
+    account: receipt.account,
     up: receipt.up ? "yes" : "no",
     uv: receipt.uv ? "yes" : "no",
     be: receipt.be ? "yes" : "no",
@@ -94,10 +98,15 @@ function offer(button, done, ceremony) {
   });
 }
 
+/** @returns {string} */
+function account() {
+  return /** @type {HTMLInputElement} */ (element("account")).value;
+}
+
 if (window.PublicKeyCredential && "parseCreationOptionsFromJSON" in PublicKeyCredential) {
-  offer("register", "Registered.", register);
-  offer("signin", "Signed in.", () => signIn(false));
-  offer("discover", "Signed in.", () => signIn(true));
+  offer("register", "Registered.", () => register(account()));
+  offer("signin", "Signed in.", () => signIn({ account: account() }));
+  offer("discover", "Signed in.", () => signIn({ discoverable: "1" }));
 } else {
   element("status").textContent = "This browser is too old: it does not read WebAuthn options as JSON.";
 }
