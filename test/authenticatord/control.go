@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
@@ -29,17 +30,18 @@ func (d *device) control(ctx context.Context, address, pin string) (stop func(),
 		return nil, "", err
 	}
 	mux := http.NewServeMux()
-	for path, do := range map[string]func() error{
-		"GET /touch/auto": func() error { d.person.SetTouch(ctaptest.Auto); return nil },
-		"GET /touch/hold": func() error { d.person.SetTouch(ctaptest.Hold); return nil },
-		"GET /touch/deny": func() error { d.person.SetTouch(ctaptest.Deny); return nil },
-		"GET /uv/ok":      func() error { d.person.SetPINs(pin); return nil },
-		"GET /uv/fail":    func() error { d.person.SetPINs(wrongPIN); return nil },
-		"GET /power/on":   func() error { return d.on(ctx) },
-		"GET /power/off":  d.switchOff,
+	for path, do := range map[string]func(*http.Request) error{
+		"GET /touch/auto":  func(*http.Request) error { d.person.SetTouch(ctaptest.Auto); return nil },
+		"GET /touch/hold":  func(*http.Request) error { d.person.SetTouch(ctaptest.Hold); return nil },
+		"GET /touch/deny":  func(*http.Request) error { d.person.SetTouch(ctaptest.Deny); return nil },
+		"GET /account/{n}": d.choose,
+		"GET /uv/ok":       func(*http.Request) error { d.person.SetPINs(pin); return nil },
+		"GET /uv/fail":     func(*http.Request) error { d.person.SetPINs(wrongPIN); return nil },
+		"GET /power/on":    func(*http.Request) error { return d.on(ctx) },
+		"GET /power/off":   func(*http.Request) error { return d.switchOff() },
 	} {
-		mux.HandleFunc(path, func(w http.ResponseWriter, _ *http.Request) {
-			if err := do(); err != nil {
+		mux.HandleFunc(path, func(w http.ResponseWriter, r *http.Request) {
+			if err := do(r); err != nil {
 				http.Error(w, err.Error(), http.StatusConflict)
 				return
 			}
@@ -56,6 +58,16 @@ func (d *device) control(ctx context.Context, address, pin string) (stop func(),
 		_ = server.Close() // whoever still asks has no need of an answer
 		<-ended
 	}, l.Addr().String(), nil
+}
+
+// choose has the person pick an account from now on.
+func (d *device) choose(r *http.Request) error {
+	n, err := strconv.ParseUint(r.PathValue("n"), 10, 8)
+	if err != nil {
+		return fmt.Errorf("an account is a number, 0 for the newest: %w", err)
+	}
+	d.person.Choose(int(n))
+	return nil
 }
 
 // switchOff is off for somebody who ought to know that it is on.

@@ -10,6 +10,7 @@
 //	GET /touch/auto   the person says yes, after -touch-delay
 //	GET /touch/hold   the person does nothing until the question is withdrawn
 //	GET /touch/deny   the person says no, after -touch-delay
+//	GET /account/N    where there is a choice the person takes account N, 0 for the newest
 //	GET /uv/ok        the person types -pin
 //	GET /uv/fail      the person types a wrong PIN, as often as the prompt lets him
 //	GET /power/off    the device and all it remembers only while it has power are gone

@@ -288,6 +288,35 @@ func TestWithoutUV(t *testing.T) {
 	wants(t, ctap.NoCredentials, err)
 }
 
+func TestChoiceOfAccount(t *testing.T) {
+	t.Parallel()
+	p := start(t)
+	a := p.connect()
+	setPIN(t, a, "1234")
+	for _, id := range []string{"older", "newer"} {
+		r := registration()
+		r.User.ID = []byte(id)
+		_, err := a.MakeCredential(t.Context(), r)
+		check(t, err)
+	}
+	for _, c := range []struct{ path, want string }{{"", "newer"}, {"/account/1", "older"}, {"/account/0", "newer"}} {
+		if c.path != "" {
+			p.tell(c.path)
+		}
+		got, err := a.GetAssertion(t.Context(), &ctap.GetAssertionRequest{RPID: rpID, ClientDataHash: hash("sign in")})
+		check(t, err)
+		if string(got.User.ID) != c.want || !got.UserSelected {
+			t.Errorf("%s: %+v", c.path, got)
+		}
+	}
+	p.tell("/account/2")
+	_, err := a.GetAssertion(t.Context(), &ctap.GetAssertionRequest{RPID: rpID, ClientDataHash: hash("sign in")})
+	wants(t, ctap.OperationDenied, err)
+	if status, body := p.get("/account/first"); status != http.StatusConflict {
+		t.Errorf("/account/first: %d %s", status, body)
+	}
+}
+
 // Answers go to every open of the node, and what is no report is no report.
 func TestNode(t *testing.T) {
 	t.Parallel()
