@@ -51,7 +51,9 @@ type Authenticator struct {
 
 // New makes an authenticator, powered on.
 func New(c Config) (*Authenticator, error) {
-	gate, err := consent.New(consent.Config{PIN: c.PIN, User: c.User, Settings: c.Store, BuiltInUV: c.BuiltInUV})
+	gate, err := consent.New(consent.Config{
+		PIN: c.PIN, User: c.User, Settings: c.Store, BuiltInUV: c.BuiltInUV, Account: onlyAccount(c.Store),
+	})
 	if err != nil {
 		return nil, err
 	}

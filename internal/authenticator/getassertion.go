@@ -147,31 +147,36 @@ func (a *Authenticator) demandPIN(z *consent.Authorization, found []*Credential)
 	return found, nil
 }
 
-// signIn asks, where presence is wanted, and answers with the chosen credential
-// (steps 9–13).
+// signIn asks and answers with the chosen credential (steps 9–13). With a prompt of
+// our own the choice is the person's. userSelected says that they know whose passkey
+// it is, which spares them the platform's question.
 func (ch *Channel) signIn(ctx context.Context, in *signIn, z *consent.Authorization, found []*Credential) (*ctap.GetAssertionResponse, error) {
-	left := &remaining{request: in, auth: z}
-	if !in.up {
-		defer left.close()
-		return ch.a.silent(ctx, in, z, found[0])
+	if !in.up && !z.BuiltIn() {
+		return ch.signInSilently(ctx, in, z, found)
 	}
+	defer (&remaining{request: in, auth: z}).close()
 	yes, err := ch.a.askSignIn(ctx, z, found)
 	if err != nil {
-		left.close()
 		return nil, err
 	}
 	response, err := ch.a.assert(ctx, in, z, found[yes.Account], yes.Use)
 	if err = errors.Join(err, yes.Use.Close()); err != nil {
-		left.close()
 		return nil, err
 	}
-	if len(found) == 1 || yes.Asked { // with a question open, the person chose
-		response.UserSelected = len(found) > 1
+	response.UserSelected = yes.Named && len(in.AllowList) == 0
+	return response, nil
+}
+
+// signInSilently answers with the newest credential and leaves the others for
+// getNextAssertion (step 12).
+func (ch *Channel) signInSilently(ctx context.Context, in *signIn, z *consent.Authorization, found []*Credential) (*ctap.GetAssertionResponse, error) {
+	left := &remaining{request: in, auth: z, rest: found[1:]}
+	response, err := ch.a.silent(ctx, in, z, found[0])
+	if err != nil || len(left.rest) == 0 {
 		left.close()
-		return response, nil
+		return response, err
 	}
 	response.NumberOfCredentials = uint(len(found))
-	left.rest = found[1:]
 	ch.leave(left)
 	return response, nil
 }
@@ -180,6 +185,17 @@ func (ch *Channel) signIn(ctx context.Context, in *signIn, z *consent.Authorizat
 func (l *remaining) close() {
 	l.auth.Release()
 	l.request.salts.wipe()
+}
+
+// onlyAccount finds whose the one passkey is that a relying party has here.
+func onlyAccount(s Store) func(rpIDHash [32]byte) (*ctap.User, error) {
+	return func(rpIDHash [32]byte) (*ctap.User, error) {
+		found, err := s.ByRP(rpIDHash)
+		if err != nil || len(found) != 1 {
+			return nil, err
+		}
+		return &found[0].User, nil
+	}
 }
 
 // askSignIn asks while the newest credential is being readied; when the person
@@ -227,22 +243,15 @@ func (a *Authenticator) silent(ctx context.Context, in *signIn, z *consent.Autho
 		signature, err := decoySignature()
 		return answer(c, z, in, data, signature), err
 	}
-	r, err := a.silentKey(ctx, c, z)
+	r, err := a.prepareSignIn(ctx, c, z)
 	if err != nil {
 		return nil, err
 	}
 	response, err := a.assert(ctx, in, z, c, r)
-	return response, errors.Join(err, r.Close())
-}
-
-// silentKey readies a key for an answer without presence; with verification by
-// our own prompt, that prompt comes now.
-func (a *Authenticator) silentKey(ctx context.Context, c *Credential, z *consent.Authorization) (*ready, error) {
-	if !z.BuiltIn() {
-		return a.prepareSignIn(ctx, c, z)
+	if err = errors.Join(err, r.Close()); err != nil {
+		return nil, err
 	}
-	yes, err := a.askSignIn(ctx, z, []*Credential{c})
-	return yes.Use, err
+	return response, nil
 }
 
 // decoySignature is two random numbers in the form of an ECDSA signature.
@@ -306,7 +315,8 @@ func (ch *Channel) GetNextAssertion(ctx context.Context) (*ctap.GetAssertionResp
 		if !ok {
 			return nil, ctap.NotAllowed
 		}
-		response, err := ch.a.nextAssertion(ctx, left)
+		response, err := ch.a.silent(ctx, left.request, left.auth, left.rest[0])
+		left.rest = left.rest[1:]
 		if err != nil || len(left.rest) == 0 {
 			left.close()
 			return response, err
@@ -314,18 +324,4 @@ func (ch *Channel) GetNextAssertion(ctx context.Context) (*ctap.GetAssertionResp
 		ch.leave(left)
 		return response, nil
 	})
-}
-
-func (a *Authenticator) nextAssertion(ctx context.Context, left *remaining) (*ctap.GetAssertionResponse, error) {
-	c := left.rest[0]
-	left.rest = left.rest[1:]
-	r, err := a.prepareSignIn(ctx, c, left.auth)
-	if err != nil {
-		return nil, err
-	}
-	response, err := a.assert(ctx, left.request, left.auth, c, r)
-	if err = errors.Join(err, r.Close()); err != nil {
-		return nil, err
-	}
-	return response, nil
 }

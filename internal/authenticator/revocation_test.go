@@ -45,9 +45,7 @@ func TestNextEndsWithItsPermission(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s, p := withAccounts(t, "alice", "bob", "carol")
 			other := ctap.Platform{Authenticator: s.Channel(ctap.DoorHID), Protocol: pinuv.Two}
-			held, err := p.TokenWithUV(t.Context(), ctap.PermissionGetAssertion, rpID)
-			check(t, err)
-			_, err = p.Authenticator.GetAssertion(t.Context(), signIn(held))
+			_, err := p.Authenticator.GetAssertion(t.Context(), silently(signIn(token(t, p, ctap.PermissionGetAssertion, rpID))))
 			check(t, err)
 			_, err = p.Authenticator.GetNextAssertion(t.Context())
 			check(t, err)
@@ -252,9 +250,7 @@ func TestPresenceOfATokenIsShort(t *testing.T) {
 			s.person.SetPINs("1234")
 			held, err := p.TokenWithUV(t.Context(), ctap.PermissionGetAssertion, rpID)
 			check(t, err)
-			probe := signIn(held)
-			probe.Options = &ctap.Options{UP: new(false)}
-			_, err = p.Authenticator.GetAssertion(t.Context(), probe) // keeps the token alive
+			_, err = p.Authenticator.GetAssertion(t.Context(), silently(signIn(held))) // keeps the token alive
 			check(t, err)
 			s.person.Asked()
 			time.Sleep(wait)

@@ -325,7 +325,8 @@ func sealToken(shared *pinuv.Shared, t *Token) (*ctap.ClientPINResponse, error) 
 }
 
 // tokenByUV is getPinUvAuthTokenUsingUvWithPermissions (§6.5.5.7.3). A prompt
-// that names its RP is presence enough for what follows.
+// that names its RP is presence enough for what follows. It comes before the platform
+// tells which passkey it is for; with one to sign in with, it can name the account.
 func (g *Gate) tokenByUV(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
 	permissions, err := checkPermissions(req)
 	if err != nil {
@@ -342,14 +343,25 @@ func (g *Gate) tokenByUV(ctx context.Context, req *ctap.ClientPINRequest) (*ctap
 	if g.Reinsert() {
 		return nil, ctap.UVBlocked
 	}
-	grant, err := g.VerifyUser(ctx, Ask{
-		Operation: OperationPIN, RP: ctap.RelyingParty{ID: req.RPID}, Permissions: permissions,
-	}, grantFor(permissions, req.RPID))
+	ask := Ask{Operation: OperationPIN, RP: ctap.RelyingParty{ID: req.RPID}, Permissions: permissions}
+	if permissions&usePermissions == ctap.PermissionGetAssertion {
+		only, err := g.Account(webauthn.RPIDHash(req.RPID))
+		if err != nil {
+			return nil, err
+		}
+		if only != nil {
+			ask.Accounts = []ctap.User{*only}
+		}
+	}
+	grant, err := g.VerifyUser(ctx, ask, grantFor(permissions, req.RPID))
 	if err != nil {
 		return nil, err
 	}
 	t := g.newToken(req.PINUVAuthProtocol, permissions, req.RPID)
 	t.grant = grant
 	t.userPresent = req.RPID != ""
+	if len(ask.Accounts) == 1 {
+		t.account = ask.Accounts[0].ID
+	}
 	return sealToken(shared, t)
 }

@@ -6,6 +6,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 )
 
@@ -17,6 +18,10 @@ type Config struct {
 	// BuiltInUV tells whether User can be asked for the PIN right now; nil for
 	// an authenticator without user verification of its own.
 	BuiltInUV func() bool
+	// Account is whose the one passkey is that a relying party has here, nil where
+	// it has none or several: a question that comes before the platform says which
+	// one it wants can name it all the same.
+	Account func(rpIDHash [32]byte) (*ctap.User, error)
 }
 
 // Gate is one person's consent to what one authenticator does. Requests take

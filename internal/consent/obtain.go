@@ -21,26 +21,26 @@ type Use interface {
 	Close() error
 }
 
-// Consent is a yes. Asked tells whether a question was open for it, or the
-// token's user-present flag stood for one.
+// Consent is a yes to the account of that number. Named tells whether the person
+// was shown whose it is.
 type Consent[U Use] struct {
 	Use     U
 	Account int
-	Asked   bool
+	Named   bool
 }
 
 // Obtain asks the person while prepare runs, so that after the gesture only the
 // signature is left (§6.1.2 steps 11 and 14, §6.2.2 steps 6 and 9). With the
-// token's user-present flag there is no question. On success the token is spent
-// and the caller closes the use.
+// token's user-present flag there is no question, unless there is something to choose.
+// On success the token is spent and the caller closes the use.
 func Obtain[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask, prepare func(context.Context) (U, error)) (Consent[U], error) {
-	if z.token != nil && z.token.present(time.Now()) && !ask.Replaces {
+	if z.token != nil && z.token.covers(&ask, time.Now()) {
 		use, err := prepare(ctx)
 		if err != nil {
 			return Consent[U]{}, err
 		}
 		z.spend()
-		return Consent[U]{Use: use}, nil
+		return Consent[U]{Use: use, Named: z.token.named(&ask)}, nil
 	}
 	ctx, stop := context.WithDeadline(ctx, z.deadline(time.Now()))
 	defer stop()
@@ -62,7 +62,7 @@ func Obtain[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask, prep
 	}
 	if err == nil {
 		z.spend()
-		return Consent[U]{Use: use, Account: approval.Account, Asked: true}, nil
+		return Consent[U]{Use: use, Account: approval.Account, Named: len(ask.Accounts) > 0}, nil
 	}
 	if ctx.Err() != nil {
 		err = context.Cause(ctx) // refused, cancelled, too late, or not prepared

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"bytes"
 	"sync"
 	"time"
 
@@ -33,6 +34,9 @@ type Token struct {
 	used         bool
 	userPresent  bool
 	userVerified bool
+	// account is the user handle that was shown with the question for this token,
+	// nil where none was.
+	account []byte
 
 	// grant proves the verification to the hardware, for rpID.
 	grant Grant
@@ -126,6 +130,17 @@ func (t *Token) grantDeadline() time.Time { return t.issued.Add(GrantLifetime) }
 // present is getUserPresentFlagValue (§6.5.2.1).
 func (t *Token) present(now time.Time) bool {
 	return t.userPresent && now.Sub(t.issued) < userPresence
+}
+
+// covers tells whether the question for the token stands for that one too: nobody
+// has to choose, and whoever was named is the one meant.
+func (t *Token) covers(ask *Ask, now time.Time) bool {
+	return t.present(now) && !ask.Replaces && len(ask.Accounts) < 2 && (t.account == nil || t.named(ask))
+}
+
+// named tells whether the question for the token has named the account of ask.
+func (t *Token) named(ask *Ask) bool {
+	return t.account != nil && len(ask.Accounts) == 1 && bytes.Equal(t.account, ask.Accounts[0].ID)
 }
 
 // RPID is the relying party the token is bound to, empty for none yet.

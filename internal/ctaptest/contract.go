@@ -46,6 +46,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Device) {
 		"peer keys":            checkPeerKeys,
 		"excluded":             checkExcluded,
 		"accounts":             checkAccounts,
+		"who is named":         checkWhoIsNamed,
 		"protection":           checkProtection,
 		"hmac-secret":          checkHMACSecret,
 		"management":           checkManagement,
@@ -183,6 +184,13 @@ func (r *rig) authenticatedSignIn(req *ctap.GetAssertionRequest) *ctap.GetAssert
 func withToken(req *ctap.GetAssertionRequest, token pinuv.Token) *ctap.GetAssertionRequest {
 	param := token.Authenticate(req.ClientDataHash)
 	req.PINUVAuthParam, req.PINUVAuthProtocol = &param, token.Protocol()
+	return req
+}
+
+// silently makes a request one that asks nobody.
+func silently(req *ctap.GetAssertionRequest) *ctap.GetAssertionRequest {
+	no := false
+	req.Options = &ctap.Options{UP: &no}
 	return req
 }
 

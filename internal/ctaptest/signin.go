@@ -32,13 +32,11 @@ func checkAccounts(r *rig) {
 	_, err = r.a.GetNextAssertion(r.Context())
 	r.wants(ctap.NotAllowed, err)
 
-	// With presence already given the platform chooses: all are sent, newest first.
-	r.Person.SetPINs(firstPIN)
-	token, err := r.platform().TokenWithUV(r.Context(), ctap.PermissionGetAssertion, site)
+	// Where nobody is asked all are sent, newest first.
+	token := r.token(ctap.PermissionGetAssertion, site)
+	response, err = r.a.GetAssertion(r.Context(), withToken(silently(signIn(site)), token))
 	r.ok(err)
-	response, err = r.a.GetAssertion(r.Context(), withToken(signIn(site), token))
-	r.ok(err)
-	if response.NumberOfCredentials != 3 || !bytes.Equal(response.Credential.ID, carol.id) {
+	if response.NumberOfCredentials != 3 || response.UserSelected || !bytes.Equal(response.Credential.ID, carol.id) {
 		r.Fatalf("first of several: %+v", response)
 	}
 	for range 2 {
@@ -72,19 +70,13 @@ func checkProtection(r *rig) {
 	}
 	one, two, three := protected("one", 1), protected("two", 2), protected("three", 3)
 	probe := func(c registered) error {
-		req := signIn(site, c)
-		no := false
-		req.Options = &ctap.Options{UP: &no}
-		_, err := r.a.GetAssertion(r.Context(), req)
+		_, err := r.a.GetAssertion(r.Context(), silently(signIn(site, c)))
 		return err
 	}
 	r.ok(probe(one))
 	r.ok(probe(two))
 	r.wants(ctap.NoCredentials, probe(three))
-	all := signIn(site)
-	no := false
-	all.Options = &ctap.Options{UP: &no}
-	response, err := r.a.GetAssertion(r.Context(), all)
+	response, err := r.a.GetAssertion(r.Context(), silently(signIn(site)))
 	r.ok(err)
 	if !bytes.Equal(response.Credential.ID, one.id) {
 		r.Error("level 2 was discovered without verification")
@@ -94,6 +86,54 @@ func checkProtection(r *rig) {
 	req.ExcludeList = []ctap.Descriptor{{ID: three.id, Type: "public-key"}}
 	_, err = r.a.MakeCredential(r.Context(), r.authenticated(req))
 	r.wants(ctap.CredentialExcluded, err)
+}
+
+// checkWhoIsNamed wants the person to know whose passkey is used, in as few questions
+// as that takes, and the platform to be told that they do.
+func checkWhoIsNamed(r *rig) {
+	r.setPIN()
+	r.Person.SetPINs(firstPIN)
+	ask := func(allowed ...registered) (response *ctap.GetAssertionResponse, accounts []int) {
+		r.Helper()
+		r.Person.Asked()
+		token, err := r.platform().TokenWithUV(r.Context(), ctap.PermissionGetAssertion, site)
+		r.ok(err)
+		response, err = r.a.GetAssertion(r.Context(), withToken(signIn(site, allowed...), token))
+		r.ok(err)
+		for _, ask := range r.Person.Asked() {
+			accounts = append(accounts, len(ask.Accounts))
+		}
+		return response, accounts
+	}
+	alice := r.register(site, "alice")
+	for _, allowed := range [][]registered{nil, {alice}} {
+		response, accounts := ask(allowed...)
+		alice.verify(r, response)
+		if response.UserSelected != (allowed == nil) || !slices.Equal(accounts, []int{1}) {
+			r.Errorf("one account, %d allowed: selected %v, asked for %d", len(allowed), response.UserSelected, accounts)
+		}
+	}
+	bob := r.register(site, "bob")
+	response, accounts := ask(alice)
+	alice.verify(r, response)
+	if response.UserSelected || !slices.Equal(accounts, []int{0}) {
+		r.Errorf("one of two allowed: selected %v, asked for %d", response.UserSelected, accounts)
+	}
+	for choice, who := range []registered{bob, alice} {
+		r.Person.Choose(choice)
+		response, accounts := ask()
+		who.verify(r, response)
+		if !response.UserSelected || !slices.Equal(accounts, []int{0, 2}) {
+			r.Errorf("two accounts: selected %v, asked for %d", response.UserSelected, accounts)
+		}
+	}
+	// A registration's token names nobody: whoever is here is not the one meant.
+	r.Person.Asked()
+	_, err := r.platform().TokenWithUV(r.Context(), ctap.PermissionMakeCredential, site)
+	r.ok(err)
+	if asks := r.Person.Asked(); len(asks) != 1 || len(asks[0].Accounts) != 0 {
+		r.Errorf("asked %+v", asks)
+	}
 }
 
 // hmacSecret asks for the outputs of salts and decrypts them.
@@ -214,8 +254,9 @@ func checkCancel(r *rig) {
 	response, err := r.a.GetAssertion(r.Context(), r.authenticatedSignIn(signIn(site)))
 	r.ok(err)
 	kept.verify(r, response)
-	if response.UserSelected {
-		r.Error("a cancelled registration left a credential")
+	asks := r.Person.Asked()
+	if last := asks[len(asks)-1]; len(last.Accounts) != 1 {
+		r.Errorf("a cancelled registration left a credential: %+v", last.Accounts)
 	}
 }
 
@@ -230,9 +271,7 @@ func checkSilentProbe(r *rig) {
 	r.setPIN()
 	c := r.register(site, "alice")
 	r.Person.Asked()
-	no := false
-	req := signIn(site, registered{id: []byte("unknown")}, c)
-	req.Options = &ctap.Options{UP: &no}
+	req := silently(signIn(site, registered{id: []byte("unknown")}, c))
 	response, err := r.a.GetAssertion(r.Context(), req)
 	r.ok(err)
 	data, err := webauthn.ParseAuthenticatorData(response.AuthData)
@@ -258,20 +297,18 @@ func checkChannels(r *rig) {
 	r.setPIN()
 	r.register(site, "alice")
 	r.register(site, "bob")
-	r.Person.SetPINs(firstPIN)
-	token, err := r.platform().TokenWithUV(r.Context(), ctap.PermissionGetAssertion, site)
-	r.ok(err)
+	silent := func() *ctap.GetAssertionRequest {
+		return withToken(silently(signIn(site)), r.token(ctap.PermissionGetAssertion, site))
+	}
 	stranger := r.Open(r.T)
-	_, err = r.a.GetAssertion(r.Context(), withToken(signIn(site), token))
+	_, err := r.a.GetAssertion(r.Context(), silent())
 	r.ok(err)
 	_, err = stranger.GetNextAssertion(r.Context())
 	r.wants(ctap.NotAllowed, err)
 	_, err = r.a.GetNextAssertion(r.Context())
 	r.ok(err)
 
-	token, err = r.platform().TokenWithUV(r.Context(), ctap.PermissionGetAssertion, site)
-	r.ok(err)
-	_, err = r.a.GetAssertion(r.Context(), withToken(signIn(site), token))
+	_, err = r.a.GetAssertion(r.Context(), silent())
 	r.ok(err)
 	_, err = r.a.GetInfo(r.Context()) // any command in between ends it
 	r.ok(err)
