@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
@@ -48,6 +49,7 @@ func (d *device) control(ctx context.Context, address, pin string) (stop func(),
 			fmt.Fprintln(w, "ok")
 		})
 	}
+	mux.HandleFunc("GET /asked", d.asked)
 	server := &http.Server{Handler: mux, ReadHeaderTimeout: headerTimeout}
 	ended := make(chan struct{})
 	go func() {
@@ -68,6 +70,27 @@ func (d *device) choose(r *http.Request) error {
 	}
 	d.person.Choose(int(n))
 	return nil
+}
+
+// question is what the person was asked, in the control's words.
+type question struct {
+	Operation string   `json:"operation"`
+	RP        string   `json:"rp"`
+	Accounts  []string `json:"accounts"`
+}
+
+// asked tells what the person was asked since the last time.
+func (d *device) asked(w http.ResponseWriter, _ *http.Request) {
+	questions := []question{}
+	for _, ask := range d.person.Asked() {
+		q := question{Operation: string(ask.Operation), RP: ask.RP.ID, Accounts: []string{}}
+		for _, account := range ask.Accounts {
+			q.Accounts = append(q.Accounts, account.Name)
+		}
+		questions = append(questions, q)
+	}
+	w.Header().Set("Content-Type", "application/json")
+	_ = json.NewEncoder(w).Encode(questions) // whoever asked has gone away
 }
 
 // switchOff is off for somebody who ought to know that it is on.

@@ -10,6 +10,8 @@
 //	GET /touch/auto   the person says yes, after -touch-delay
 //	GET /touch/hold   the person does nothing until the question is withdrawn
 //	GET /touch/deny   the person says no, after -touch-delay
+//	GET /asked        what the person was asked since the last time, in JSON:
+//	                  [{"operation":"sign in","rp":"example.com","accounts":["bob","alice"]}]
 //	GET /account/N    where there is a choice the person takes account N, 0 for the newest
 //	GET /uv/ok        the person types -pin
 //	GET /uv/fail      the person types a wrong PIN, as often as the prompt lets him

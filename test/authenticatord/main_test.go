@@ -299,6 +299,14 @@ func TestChoiceOfAccount(t *testing.T) {
 		_, err := a.MakeCredential(t.Context(), r)
 		check(t, err)
 	}
+	asks := func(want string) {
+		t.Helper()
+		if _, body := p.get("/asked"); body != want+"\n" {
+			t.Errorf("the person was asked %s", body)
+		}
+	}
+	one := `{"operation":"register","rp":"example.com","accounts":["alice"]}`
+	asks("[" + one + "," + one + "]")
 	for _, c := range []struct{ path, want string }{{"", "newer"}, {"/account/1", "older"}, {"/account/0", "newer"}} {
 		if c.path != "" {
 			p.tell(c.path)
@@ -308,6 +316,8 @@ func TestChoiceOfAccount(t *testing.T) {
 		if string(got.User.ID) != c.want || !got.UserSelected {
 			t.Errorf("%s: %+v", c.path, got)
 		}
+		asks(`[{"operation":"sign in","rp":"example.com","accounts":["alice","alice"]}]`)
+		asks("[]")
 	}
 	p.tell("/account/2")
 	_, err := a.GetAssertion(t.Context(), &ctap.GetAssertionRequest{RPID: rpID, ClientDataHash: hash("sign in")})
