@@ -25,7 +25,8 @@ func Boot() int {
 	return n
 }
 
-// Kept is a directory in the guest that outlives its power. Nothing else does, but
+// Kept is a directory in the guest that outlives its power, and in which it leaves files
+// for whoever looks at the test afterwards: see Config.Keep. Nothing else outlives it, but
 // for the TPM's state.
 func Kept() string { return filepath.Join(share(), keptDir) }
 

@@ -52,6 +52,8 @@ type Config struct {
 	Sleeps bool
 	// LogTPM has the TPM keep the log that Commands reads, which takes it some time.
 	LogTPM bool
+	// Keep is a directory on the host that gets copies of the files in Kept; "": none.
+	Keep string
 }
 
 // Inside tells whether this process runs in a guest.
@@ -134,6 +136,9 @@ func Run(t *testing.T, c Config) {
 	status, err := os.ReadFile(filepath.Join(m.share(), statusFile))
 	if err != nil {
 		t.Errorf("the guest's test did not end")
+	}
+	if err := keep(c.Keep, m.share()); err != nil {
+		t.Error(err)
 	}
 	relay(t, output, passed && strings.TrimSpace(string(status)) == "0")
 }
