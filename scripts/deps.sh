@@ -30,6 +30,11 @@ fido2-token fido2-tools
 ssh-keygen openssh-client
 sshd openssh-server
 git git
+chromium chromium
+firefox-esr firefox-esr
+Xvfb xvfb
+xdotool xdotool
+pinentry-gtk-2 pinentry-gtk2
 END
     lint) echo "shellcheck shellcheck" ;;
     race) echo "gcc gcc" && needs test ;; # the race detector is C

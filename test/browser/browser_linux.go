@@ -1,0 +1,43 @@
+package browser
+
+import "context"
+
+// Config is how a browser is started.
+type Config struct {
+	// Dir is the browser's home and profile, an empty directory of its own.
+	Dir string
+	// Display is where it shows its windows; nil: nowhere, it runs headless.
+	Display *Display
+	// Args are more of the browser's own.
+	Args []string
+}
+
+// env tells the browser where its display is, if it has one.
+func (c Config) env(more ...string) []string {
+	if c.Display != nil {
+		more = append(more, "DISPLAY="+c.Display.Name)
+	}
+	return more
+}
+
+// Browser is a running browser.
+type Browser interface {
+	// Open opens a page in a tab of its own, in front, and waits until it is loaded.
+	Open(ctx context.Context, url string) (Page, error)
+	// Log is what the browser prints.
+	Log() *Log
+	// Close ends it.
+	Close() error
+}
+
+// Page is a tab.
+type Page interface {
+	// Evaluate has the page work out an expression of JavaScript, waits for its promise
+	// if it is one, and decodes the value, by way of JSON, unless into is nil. What the
+	// script throws is an error. Several may wait at once.
+	Evaluate(ctx context.Context, expression string, into any) error
+	// Screenshot gives a PNG of what the page shows, without what the browser shows.
+	Screenshot(ctx context.Context) ([]byte, error)
+	// Close closes the tab.
+	Close(ctx context.Context) error
+}
