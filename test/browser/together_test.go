@@ -1,0 +1,71 @@
+//go:build e2e && linux
+
+package browser_test
+
+import (
+	"os/exec"
+	"strings"
+	"testing"
+	"time"
+)
+
+// together has two browsers, and libfido2, use one node at the same time. The kernel gives
+// everybody every answer; the key serves one channel, and tells others that it is busy
+// (CTAP 2.3 §11.2.5.1). What they make of that is theirs, but each must end, and the key
+// must be free again.
+func together(firefox *visitor) []trial {
+	return []trial{
+		{"has the key, and others find it busy", func(t *testing.T, chromium *visitor) { othersFindItBusy(t, chromium, firefox) }},
+		{"waits while Firefox has the key", func(t *testing.T, chromium *visitor) { waitsItsTurn(t, chromium, firefox) }},
+	}
+}
+
+// libfido2 takes a busy key for one without CTAP2. Firefox gives it up and waits for
+// another, until the page does not.
+func othersFindItBusy(t *testing.T, chromium, firefox *visitor) {
+	chromium.key.tell(t, "/touch/hold")
+	held := chromium.begin(t, "signIn", query{"account": chromium.accounts[0]})
+	chromium.wantAsked(t, verify())
+	if info := tokenInfo(t); strings.Contains(info, "FIDO_2_3") || !strings.Contains(info, "nocbor") {
+		t.Errorf("of a busy key libfido2 says\n%s", info)
+	}
+	hopeless := firefox.begin(t, "signIn", query{"account": firefox.accounts[0]})
+	hopeless.await(t, "error while initializing device")
+	check(t, firefox.page.Evaluate(t.Context(), "ceremony.abort()", nil))
+	wantError(t, hopeless.end(t), "AbortError")
+	check(t, chromium.page.Evaluate(t.Context(), "ceremony.abort()", nil))
+	wantError(t, held.end(t), "AbortError")
+	if info := tokenInfo(t); !strings.Contains(info, "version strings: FIDO_2_3") {
+		t.Errorf("of a key that was busy libfido2 says\n%s", info)
+	}
+	chromium.signsInAgain(t)
+	firefox.signsInAgain(t)
+}
+
+// Chromium asks a busy key again and again.
+func waitsItsTurn(t *testing.T, chromium, firefox *visitor) {
+	chromium.key.tell(t, "/touch/hold")
+	held := firefox.begin(t, "signIn", query{"account": firefox.accounts[0]})
+	firefox.wantAsked(t, verify())
+	patient := chromium.begin(t, "signIn", query{"account": chromium.accounts[0]})
+	patient.await(t, "Sending CTAP2 AuthenticatorGetInfo")
+	select {
+	case <-patient.ended:
+		t.Fatalf("it did not wait: %s", patient.end(t))
+	case <-time.After(2 * time.Second):
+	}
+	chromium.key.tell(t, "/touch/auto")
+	check(t, firefox.page.Evaluate(t.Context(), "ceremony.abort()", nil))
+	wantError(t, held.end(t), "AbortError")
+	chromium.wantSignedIn(t, chromium.accounts[0], "direct", patient.end(t))
+	firefox.signsInAgain(t)
+}
+
+func tokenInfo(t *testing.T) string {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), "fido2-token", "-I", node(t)).CombinedOutput()
+	if err != nil {
+		t.Errorf("fido2-token -I: %v: %s", err, out)
+	}
+	return string(out)
+}
