@@ -8,6 +8,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // chromiumProgram is Debian's, without the script around it, which reads the user's
@@ -97,15 +98,33 @@ func (b *Chromium) Open(ctx context.Context, url string) (Page, error) {
 		return nil, b.problem(err)
 	}
 	p.session = session.SessionID
-	var navigated struct{ ErrorText string }
-	if err := b.conn.call(ctx, p.session, "Page.navigate", map[string]any{"url": url}, &navigated); err != nil {
+	if err := p.navigate(ctx, url); err != nil {
 		return nil, b.problem(err)
-	}
-	if navigated.ErrorText != "" {
-		return nil, fmt.Errorf("%s: %s", url, navigated.ErrorText)
 	}
 	err = p.Evaluate(ctx, `new Promise(done => document.readyState === "complete" ? done() : addEventListener("load", () => done()))`, nil)
 	return p, b.problem(err)
+}
+
+// navigate goes to a page. A busy machine may still be loading the blank one, which then
+// cuts the way to the next one short.
+func (p *chromiumPage) navigate(ctx context.Context, url string) error {
+	for {
+		var navigated struct{ ErrorText string }
+		err := p.conn.call(ctx, p.session, "Page.navigate", map[string]any{"url": url}, &navigated)
+		switch {
+		case err != nil:
+			return err
+		case navigated.ErrorText == "":
+			return nil
+		case navigated.ErrorText != "net::ERR_ABORTED":
+			return fmt.Errorf("%s: %s", url, navigated.ErrorText)
+		}
+		select {
+		case <-time.After(glance):
+		case <-ctx.Done():
+			return fmt.Errorf("%s: %s: %w", url, navigated.ErrorText, ctx.Err())
+		}
+	}
 }
 
 // chromiumPage is a target of the DevTools protocol.

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/localpasskey/localpasskey/internal/demo/site"
 	"github.com/localpasskey/localpasskey/test/browser"
 	"github.com/localpasskey/localpasskey/test/vm"
 )
@@ -22,51 +23,113 @@ import (
 // screenshots names a directory on the host that gets the pictures; "" for none.
 const screenshots = "LOCALPASSKEY_SCREENSHOTS"
 
+// graphicalPIN has keys that every keyboard has.
+const graphicalPIN = "4711 is not mine"
+
 // TestGraphicalPrompt answers a graphical pinentry program on a screen, with keys: what a
-// person sees who makes a key for ssh.
+// person sees who makes a key for ssh, and who registers and signs in with a browser.
 func TestGraphicalPrompt(t *testing.T) {
 	if !vm.Inside() {
-		vm.Run(t, vm.Config{Programs: machinePrograms(), Keep: os.Getenv(screenshots)})
+		vm.Run(t, vm.Config{Programs: machinePrograms(), Keep: os.Getenv(screenshots), MemoryMiB: 4096, Limit: 8 * time.Minute})
 		return
 	}
-	t.Run("ssh-keygen", func(t *testing.T) {
-		ctx, cancel := context.WithTimeout(t.Context(), 2*patience)
-		defer cancel()
-		display, err := browser.StartDisplay(ctx, t.TempDir())
-		check(t, err)
-		defer func() { check(t, display.Close()) }()
-		t.Setenv("DISPLAY", display.Name)
-		m := start(t)
-		const pin = "4711 is not mine" // keys that every keyboard has
-		m.localpasskey(t, pin+"\n", "setup", "--pin-stdin")
-		settle(t)
-		m.launch(t, "agent", "--pinentry", "pinentry-gtk-2")
-		m.attended(t)
-		file := filepath.Join(t.TempDir(), "id_ecdsa_sk")
-		cmd := exec.CommandContext(ctx, "ssh-keygen", "-t", "ecdsa-sk", "-N", "", "-C", "alice", "-f", file)
-		printed := make(chan []byte, 1)
-		go func() {
-			out, err := cmd.CombinedOutput()
-			if err != nil {
-				out = append(out, err.Error()...)
-			}
-			printed <- out
-		}()
-		take(ctx, t, display, "prompt-gtk.png")
-		check(t, display.Type(ctx, "wrong"))
-		check(t, display.Press(ctx, "Return"))
-		check(t, display.Await(ctx, func(screen image.Image) bool { return !lit(screen) }))
-		take(ctx, t, display, "prompt-gtk-wrong.png")
-		check(t, display.Type(ctx, pin))
-		check(t, display.Press(ctx, "Return"))
-		out := <-printed
-		t.Logf("$ ssh-keygen -t ecdsa-sk\n%s", out)
-		contains(t, string(out), "Your public key has been saved")
-		contains(t, m.localpasskey(t, "", "list"), "ssh:")
-		if s := m.status(t); s.Retries != 8 {
-			t.Errorf("%d tries are left", s.Retries)
+	ctx, cancel := context.WithTimeout(t.Context(), 6*time.Minute)
+	defer cancel()
+	display, err := browser.StartDisplay(ctx, t.TempDir())
+	check(t, err)
+	defer func() { check(t, display.Close()) }()
+	t.Setenv("DISPLAY", display.Name)
+	m := start(t)
+	m.localpasskey(t, graphicalPIN+"\n", "setup", "--pin-stdin")
+	settle(t)
+	m.launch(t, "agent", "--pinentry", "pinentry-gtk-2")
+	m.attended(t)
+	t.Run("ssh-keygen", func(t *testing.T) { keygenOnScreen(ctx, t, m, display) })
+	t.Run("Chromium", func(t *testing.T) { browseOnScreen(ctx, t, m, display) })
+}
+
+// keygenOnScreen makes a key, with a wrong PIN and the right one.
+func keygenOnScreen(ctx context.Context, t *testing.T, m *machine, display *browser.Display) {
+	file := filepath.Join(t.TempDir(), "id_ecdsa_sk")
+	cmd := exec.CommandContext(ctx, "ssh-keygen", "-t", "ecdsa-sk", "-N", "", "-C", "alice", "-f", file)
+	printed := make(chan []byte, 1)
+	go func() {
+		out, err := cmd.CombinedOutput()
+		if err != nil {
+			out = append(out, err.Error()...)
 		}
-	})
+		printed <- out
+	}()
+	take(ctx, t, display, "prompt-gtk.png")
+	check(t, display.Type(ctx, "wrong"))
+	check(t, display.Press(ctx, "Return"))
+	check(t, display.Await(ctx, func(screen image.Image) bool { return !lit(screen) }))
+	take(ctx, t, display, "prompt-gtk-wrong.png")
+	check(t, display.Type(ctx, graphicalPIN))
+	check(t, display.Press(ctx, "Return"))
+	out := <-printed
+	t.Logf("$ ssh-keygen -t ecdsa-sk\n%s", out)
+	contains(t, string(out), "Your public key has been saved")
+	contains(t, m.localpasskey(t, "", "list"), "ssh:")
+	if s := m.status(t); s.Retries != 8 {
+		t.Errorf("%d tries are left", s.Retries)
+	}
+}
+
+// browseOnScreen registers and signs in with the buttons of the demo's page.
+func browseOnScreen(ctx context.Context, t *testing.T, m *machine, display *browser.Display) {
+	s, err := site.Open(ctx, "127.0.0.1:0", "")
+	check(t, err)
+	defer func() { check(t, s.Close(ctx)) }()
+	b, err := browser.StartChromium(ctx, browser.Config{Dir: t.TempDir(), Display: display})
+	check(t, err)
+	defer func() { check(t, b.Close()) }()
+	page, err := b.Open(ctx, s.Origin+"/")
+	check(t, err)
+	for _, step := range []struct{ button, done, picture string }{
+		{"register", "Registered.", "chromium-register.png"}, {"discover", "Signed in.", "chromium-signin.png"},
+	} {
+		check(t, page.Evaluate(ctx, "document.getElementById('"+step.button+"').click()", nil))
+		check(t, display.Await(ctx, prompted))
+		time.Sleep(time.Second) // until it has drawn all of itself
+		keep(t, display, step.picture)
+		check(t, display.Type(ctx, graphicalPIN))
+		check(t, display.Press(ctx, "Return"))
+		status := ""
+		eventually(t, step.done, func() bool {
+			check(t, page.Evaluate(ctx, "document.getElementById('status').textContent", &status))
+			return status != "Waiting for you and your browser…"
+		})
+		if status != step.done {
+			t.Fatalf("the page says %q", status)
+		}
+		keep(t, display, "done-"+step.picture)
+	}
+	contains(t, m.localpasskey(t, "", "list"), "localhost")
+}
+
+// prompted tells whether much of the screen has the color of pinentry's dialog.
+func prompted(screen image.Image) bool {
+	const much = 30_000
+	dialog := color.RGBA{R: 0xDC, G: 0xDA, B: 0xD5, A: 0xFF}
+	pixels := 0
+	b := screen.Bounds()
+	for y := b.Min.Y; y < b.Max.Y; y++ {
+		for x := b.Min.X; x < b.Max.X; x++ {
+			if color.RGBAModel.Convert(screen.At(x, y)) == dialog {
+				pixels++
+			}
+		}
+	}
+	return pixels > much
+}
+
+// keep keeps a picture of all that is shown.
+func keep(t *testing.T, display *browser.Display, name string) {
+	t.Helper()
+	picture, err := display.Screenshot()
+	check(t, err)
+	check(t, os.WriteFile(filepath.Join(vm.Kept(), name), picture, 0o600))
 }
 
 // take keeps a picture of the dialog, as soon as there is one.
