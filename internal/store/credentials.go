@@ -78,7 +78,7 @@ func (s *Store) ByID(id []byte) (*authenticator.Credential, error) {
 func (s *Store) ByRP(rpIDHash [32]byte) ([]*authenticator.Credential, error) {
 	var found []*authenticator.Credential
 	err := s.read(func(t *table) error {
-		service := t.keys.name(bucketServices, rpIDHash[:])
+		service := t.keys.Name(bucketServices, rpIDHash[:])
 		cursor := t.services.Cursor()
 		for key, _ := cursor.Seek(service); bytes.HasPrefix(key, service); key, _ = cursor.Next() {
 			sequence, err := decodeSequence(key[len(service):])

@@ -17,10 +17,11 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/store/pages"
+	"github.com/localpasskey/localpasskey/internal/store/seal"
 )
 
-// schema is the version of this file format.
-const schema = 1
+// schema is the version of this file format; sealed values carry it too.
+const schema = seal.Version
 
 // Ours: how long Open waits for another instance to end, and Used gathers notes.
 const (
@@ -38,7 +39,7 @@ type Store struct {
 	db   *bbolt.DB
 
 	mu     sync.RWMutex // held to read by readers, to write by writers
-	keys   *keys        // nil while locked
+	keys   *seal.Keys   // nil while locked
 	closed bool
 	broke  atomic.Bool // a transaction ended in a panic: none runs any more
 
@@ -208,7 +209,7 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	if s.keys != nil {
-		s.keys.wipe()
+		s.keys.Wipe()
 		s.keys = nil
 	}
 	return errors.Join(flushed, s.explain(s.release()))
@@ -263,7 +264,7 @@ func guarded(do func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if reason := recover(); reason != nil {
-			err = &integrityError{cause: &panicError{reason: reason}}
+			err = &seal.IntegrityError{Cause: &panicError{reason: reason}}
 		}
 	}()
 	return do()

@@ -8,12 +8,13 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/store/seal"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
 // table is the data as one transaction sees it.
 type table struct {
-	keys     *keys
+	keys     *seal.Keys
 	state    state
 	loaded   state // as it is in the file
 	head     *bbolt.Bucket
@@ -34,7 +35,7 @@ const (
 	entryBytes    = sequenceBytes + 32
 )
 
-func newTable(tx *bbolt.Tx, k *keys) (*table, error) {
+func newTable(tx *bbolt.Tx, k *seal.Keys) (*table, error) {
 	if k == nil {
 		return nil, ErrLocked
 	}
@@ -51,7 +52,7 @@ func newTable(tx *bbolt.Tx, k *keys) (*table, error) {
 			return nil, damage("the bucket %s is missing", name)
 		}
 	}
-	plain, err := k.open(bucketHead, []byte(entryState), t.head.Get([]byte(entryState)))
+	plain, err := k.Open(bucketHead, []byte(entryState), t.head.Get([]byte(entryState)))
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +82,11 @@ func (t *table) saveState() error {
 	if t.state == t.loaded {
 		return nil
 	}
-	return t.head.Put([]byte(entryState), t.keys.seal(bucketHead, []byte(entryState), t.state.encode()))
+	return t.head.Put([]byte(entryState), t.keys.Seal(bucketHead, []byte(entryState), t.state.encode()))
 }
 
 func (t *table) find(id []byte) (entry, bool, error) {
-	value := t.ids.Get(t.keys.name(bucketIDs, id))
+	value := t.ids.Get(t.keys.Name(bucketIDs, id))
 	if value == nil {
 		return entry{}, false, nil
 	}
@@ -109,7 +110,7 @@ func (t *table) credential(sequence uint64) (*authenticator.Credential, error) {
 }
 
 func (t *table) decode(key, sealed []byte) (*authenticator.Credential, error) {
-	plain, err := t.keys.open(bucketCredentials, key, sealed)
+	plain, err := t.keys.Open(bucketCredentials, key, sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +129,7 @@ func (t *table) decode(key, sealed []byte) (*authenticator.Credential, error) {
 
 func (t *table) counters(sequence uint64) (counters, error) {
 	key := encodeSequence(sequence)
-	plain, err := t.keys.open(bucketCounters, key, t.counts.Get(key))
+	plain, err := t.keys.Open(bucketCounters, key, t.counts.Get(key))
 	if err != nil {
 		return counters{}, err
 	}
@@ -137,7 +138,7 @@ func (t *table) counters(sequence uint64) (counters, error) {
 
 func (t *table) putCounters(sequence uint64, n counters) error {
 	key := encodeSequence(sequence)
-	return t.counts.Put(key, t.keys.seal(bucketCounters, key, n.encode()))
+	return t.counts.Put(key, t.keys.Seal(bucketCounters, key, n.encode()))
 }
 
 // page gives up to limit credentials from sequence number from on, where to go
@@ -165,7 +166,7 @@ func (t *table) page(from uint64, limit int) (page []*authenticator.Credential, 
 func (t *table) put(c *authenticator.Credential, plain []byte) error {
 	n := counters{signCount: c.SignCount, uses: c.Uses, lastUsed: nanoseconds(c.LastUsed)}
 	rpIDHash := serviceOf(c)
-	service := [32]byte(t.keys.name(bucketServices, rpIDHash[:]))
+	service := [32]byte(t.keys.Name(bucketServices, rpIDHash[:]))
 	at, again, err := t.find(c.ID)
 	if err != nil {
 		return err
@@ -189,7 +190,7 @@ func (t *table) put(c *authenticator.Credential, plain []byte) error {
 		}
 	}
 	key := encodeSequence(at.sequence)
-	if err := t.records.Put(key, t.keys.seal(bucketCredentials, key, plain)); err != nil {
+	if err := t.records.Put(key, t.keys.Seal(bucketCredentials, key, plain)); err != nil {
 		return err
 	}
 	return t.putCounters(at.sequence, n)
@@ -203,7 +204,7 @@ func (t *table) index(id []byte, at entry, service [32]byte, again bool) error {
 			return err
 		}
 	}
-	name := t.keys.name(bucketIDs, id)
+	name := t.keys.Name(bucketIDs, id)
 	value := slices.Concat(encodeSequence(at.sequence), service[:])
 	t.add(bucketIDs, name, value)
 	if err := t.ids.Put(name, value); err != nil {
@@ -215,7 +216,7 @@ func (t *table) index(id []byte, at entry, service [32]byte, again bool) error {
 }
 
 func (t *table) unindex(id []byte, at entry) error {
-	name := t.keys.name(bucketIDs, id)
+	name := t.keys.Name(bucketIDs, id)
 	t.add(bucketIDs, name, slices.Concat(encodeSequence(at.sequence), at.service[:]))
 	if err := t.ids.Delete(name); err != nil {
 		return err
@@ -247,7 +248,7 @@ func (t *table) remove(id []byte) error {
 
 // add counts an entry into the tally, or, the second time, out of it.
 func (t *table) add(bucket string, key, value []byte) {
-	t.keys.count(&t.state.tally, bucket, key, tallied(bucket, value))
+	t.keys.Count(&t.state.tally, bucket, key, tallied(bucket, value))
 }
 
 // addNotes writes uses down. Those of credentials that are gone are dropped.
