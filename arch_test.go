@@ -106,7 +106,8 @@ func table() map[string]row {
 		},
 
 		// Where both sides meet.
-		"internal/daemon": {both, []string{modSys, modDBus}},
+		// The daemon names, in the audit trail, the programs that hold its device.
+		"internal/daemon": {join(both, "internal/process"), []string{modSys, modDBus}},
 		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),

@@ -7,6 +7,9 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/localpasskey/localpasskey/internal/cli/audit"
+	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
 // Program is what the commands need of the process around them.
@@ -107,10 +110,20 @@ func (r *run) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&r.socket, "socket", r.Socket, "`path` of the daemon's socket")
 	root.AddCommand(
 		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(),
-		r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(),
+		r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), r.audit().Command(),
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)
 	return root
+}
+
+// audit has the commands of the audit trail.
+func (r *run) audit() audit.Program {
+	return audit.Program{Out: r.Out, Err: r.Err, Within: r.asClient, Does: r.does}
+}
+
+// asClient is within for commands that are rooms of their own.
+func (r *run) asClient(ctx context.Context, act func(c *ctap.Client) error) error {
+	return r.within(ctx, func(s *session) error { return act(s.Client) })
 }
 
 // does makes a command's action: from here on, errors are not of usage.

@@ -10,8 +10,10 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/store/seal"
+	"github.com/localpasskey/localpasskey/internal/store/trail"
 )
 
 // Ours: the file's buckets, and the head's entries.
@@ -34,7 +36,7 @@ const (
 )
 
 func dataBuckets() []string {
-	return []string{bucketCredentials, bucketCounters, bucketIDs, bucketServices}
+	return []string{bucketCredentials, bucketCounters, bucketIDs, bucketServices, trail.Bucket}
 }
 
 // newFile fills the head of an empty file. Every entry is there from the start,
@@ -96,7 +98,7 @@ func (s *Store) Unlock(key secret.Bytes, generation [16]byte) error {
 		return err
 	})
 	if err == nil && !bytes.Equal(found, generation[:]) {
-		return s.erase(k, generation)
+		return s.erase(k, generation, firstEntry(found))
 	}
 	if err == nil {
 		err = s.view(func(tx *bbolt.Tx) error { return s.verify(tx, k) })
@@ -105,19 +107,21 @@ func (s *Store) Unlock(key secret.Bytes, generation [16]byte) error {
 }
 
 // Erase empties the store, in one step, for a new generation and its key. The
-// ledger stays.
-func (s *Store) Erase(key secret.Bytes, generation [16]byte) error {
+// ledger stays; the audit trail begins anew with entry.
+func (s *Store) Erase(key secret.Bytes, generation [16]byte, entry ctap.AuditEntry) error {
 	k, err := seal.New(key, generation)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.erase(k, generation)
+	return s.erase(k, generation, entry)
 }
 
-func (s *Store) erase(k *seal.Keys, generation [16]byte) error {
-	err := s.update(func(tx *bbolt.Tx) error { return empty(tx, k, generation) })
+func (s *Store) erase(k *seal.Keys, generation [16]byte, entry ctap.AuditEntry) error {
+	err := s.update(func(tx *bbolt.Tx) error {
+		return errors.Join(empty(tx, k, generation), beginTrail(tx, k, entry))
+	})
 	if err == nil {
 		s.takeNotes()
 	}
@@ -166,6 +170,9 @@ func (s *Store) verify(tx *bbolt.Tx, k *seal.Keys) error {
 	}
 	t, err := newTable(tx, k)
 	if err != nil {
+		return err
+	}
+	if _, err := trail.Open(t.entries, k); err != nil {
 		return err
 	}
 	var sum [32]byte

@@ -16,6 +16,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/store/notes"
 	"github.com/localpasskey/localpasskey/internal/store/pages"
 	"github.com/localpasskey/localpasskey/internal/store/seal"
 )
@@ -44,7 +45,7 @@ type Store struct {
 	broke  atomic.Bool // a transaction ended in a panic: none runs any more
 
 	noteMu sync.Mutex
-	notes  map[string]note // uses not yet written, by credential id
+	notes  notes.Notes // not yet written
 	timer  *time.Timer
 }
 
@@ -55,7 +56,7 @@ var _ authenticator.Store = (*Store)(nil)
 // are a *ctap.Problem: another instance has it open, not a store, another schema
 // version, cut short, damaged.
 func Open(path string) (*Store, error) {
-	s := &Store{path: path, notes: make(map[string]note)}
+	s := &Store{path: path, notes: notes.New()}
 	if err := s.create(); err != nil {
 		return nil, s.explain(err)
 	}
@@ -196,10 +197,10 @@ func (s *Store) Close() error {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	waiting := len(s.notes)
+	empty := s.notes.Empty()
 	s.noteMu.Unlock()
 	var flushed error
-	if waiting > 0 {
+	if !empty {
 		flushed = s.flush()
 	}
 	s.mu.Lock()

@@ -8,7 +8,9 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/store/notes"
 	"github.com/localpasskey/localpasskey/internal/store/seal"
+	"github.com/localpasskey/localpasskey/internal/store/trail"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
@@ -22,6 +24,7 @@ type table struct {
 	counts   *bbolt.Bucket
 	ids      *bbolt.Bucket
 	services *bbolt.Bucket
+	entries  *bbolt.Bucket // the audit trail, which keeps its own account
 }
 
 // entry is what an id leads to.
@@ -46,11 +49,15 @@ func newTable(tx *bbolt.Tx, k *seal.Keys) (*table, error) {
 		counts:   tx.Bucket([]byte(bucketCounters)),
 		ids:      tx.Bucket([]byte(bucketIDs)),
 		services: tx.Bucket([]byte(bucketServices)),
+		entries:  tx.Bucket([]byte(trail.Bucket)),
 	}
 	for name, bucket := range t.buckets() {
 		if bucket == nil {
 			return nil, damage("the bucket %s is missing", name)
 		}
+	}
+	if t.entries == nil {
+		return nil, damage("the bucket %s is missing", trail.Bucket)
 	}
 	plain, err := k.Open(bucketHead, []byte(entryState), t.head.Get([]byte(entryState)))
 	if err != nil {
@@ -251,9 +258,9 @@ func (t *table) add(bucket string, key, value []byte) {
 	t.keys.Count(&t.state.tally, bucket, key, tallied(bucket, value))
 }
 
-// addNotes writes uses down. Those of credentials that are gone are dropped.
-func (t *table) addNotes(notes map[string]note) error {
-	for id, waiting := range notes {
+// addUses writes uses down. Those of credentials that are gone are dropped.
+func (t *table) addUses(all map[string]notes.Uses) error {
+	for id, waiting := range all {
 		at, ok, err := t.find([]byte(id))
 		if err != nil {
 			return err
@@ -265,8 +272,8 @@ func (t *table) addNotes(notes map[string]note) error {
 		if err != nil {
 			return err
 		}
-		n.uses += waiting.uses
-		n.lastUsed = max(n.lastUsed, waiting.last)
+		n.uses += waiting.Count
+		n.lastUsed = max(n.lastUsed, waiting.Last)
 		if err := t.putCounters(at.sequence, n); err != nil {
 			return err
 		}

@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) authenticator.Store) {
 		{"sign count of several at once", signCountRace},
 		{"used", used},
 		{"settings", settings},
+		{"audit trail", trail},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}

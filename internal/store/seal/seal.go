@@ -97,7 +97,7 @@ func (k *Keys) Count(tally *[sha256.Size]byte, bucket string, key, value []byte)
 }
 
 // Version is the version of the file's format, which sealed values carry.
-const Version = 1
+const Version = 2
 
 // place is version ‖ bucket ‖ 0 ‖ key: keys of one bucket have one length, and
 // bucket names hold no zero byte, so no two places look alike.
