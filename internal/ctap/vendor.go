@@ -1,6 +1,9 @@
 package ctap
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // Ours: commands of the socket for what CTAP has no word for. They need no PIN
 // and speak only of the caller's own store. The range 0x50–0xBF is outside the
@@ -51,6 +54,21 @@ type Passkey struct {
 	AAGUID         [16]byte `cbor:"14,keyasint"`
 	BackupEligible bool     `cbor:"15,keyasint,omitempty"`
 	BackedUp       bool     `cbor:"16,keyasint,omitempty"`
+}
+
+// ReadPasskeys fetches the whole list, page by page.
+func ReadPasskeys(ctx context.Context, a Authenticator) ([]Passkey, error) {
+	var all []Passkey
+	for {
+		page, err := Call[ListResponse](ctx, a, CommandList, ListRequest{Offset: uint(len(all))})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Passkeys...)
+		if len(page.Passkeys) == 0 || uint(len(all)) >= page.Total {
+			return all, nil
+		}
+	}
 }
 
 // StatusResponse is the state of the caller's authenticator.

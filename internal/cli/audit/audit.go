@@ -5,13 +5,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/localpasskey/localpasskey/internal/cli/command"
 	"github.com/localpasskey/localpasskey/internal/cli/exit"
 	"github.com/localpasskey/localpasskey/internal/cli/view"
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -27,17 +27,12 @@ The last 10,000 entries are kept. A reset destroys the trail with the passkeys a
 a new one, whose first entry is the reset. Which program asked is a hint: programs can
 lie. Root can write the whole trail anew; keep an export elsewhere to notice that.`
 
-// Program is what the commands need of the program around them.
-type Program struct {
-	Out, Err io.Writer
-	// Within connects to a daemon that works, and acts.
-	Within func(ctx context.Context, act func(c *ctap.Client) error) error
-	// Does makes a command's action.
-	Does func(act func(ctx context.Context, args []string) error) func(*cobra.Command, []string) error
-}
+// program is what the commands need of the program around them.
+type program struct{ command.Program }
 
 // Command is `audit`.
-func (p Program) Command() *cobra.Command {
+func Command(around command.Program) *cobra.Command {
+	p := program{around}
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "See what has happened to the passkeys",
@@ -59,7 +54,7 @@ type filter struct {
 	last        uint
 }
 
-func (p Program) list() *cobra.Command {
+func (p program) list() *cobra.Command {
 	var asJSON bool
 	var f filter
 	c := &cobra.Command{
@@ -96,7 +91,7 @@ func (p Program) list() *cobra.Command {
 	return c
 }
 
-func (p Program) verify() *cobra.Command {
+func (p program) verify() *cobra.Command {
 	return &cobra.Command{
 		Use:   "verify",
 		Short: "Check that no entry was changed",
@@ -120,7 +115,7 @@ before. What is broken is named, and the exit code is 1.`,
 	}
 }
 
-func (p Program) export() *cobra.Command {
+func (p program) export() *cobra.Command {
 	return &cobra.Command{
 		Use:   "export",
 		Short: "Write the whole trail as JSON, after checking it",
@@ -143,7 +138,7 @@ services you use. Kept on another machine it proves what the trail was.`,
 }
 
 // tell says that there was more.
-func (p Program) tell(log *ctap.AuditResponse) {
+func (p program) tell(log *ctap.AuditResponse) {
 	if log.First > 1 {
 		fmt.Fprintf(p.Err, "Entries 1 to %d are gone, the last of them since %s: the trail keeps the newest.\n",
 			log.First-1, time.UnixMilli(log.Trimmed).Format(time.DateTime))
