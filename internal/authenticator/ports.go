@@ -46,6 +46,7 @@ type Eraser interface {
 // that returns an error has done is durable when it returns nil.
 type Store interface {
 	credential.Reader
+	credential.Pager
 	credential.Writer
 	SettingsStore
 	Trail

@@ -19,6 +19,14 @@ type Reader interface {
 	Count() (int, error)
 }
 
+// Pager finds credentials page by page, each for the price of what is on it.
+type Pager interface {
+	// Page gives up to limit credentials from a cursor on, oldest first, and the cursor
+	// of the next page. Cursor 0 is the beginning, and as the next one the end. What is
+	// put or deleted meanwhile moves no cursor.
+	Page(cursor uint64, limit int) (page []*Credential, next uint64, err error)
+}
+
 // Writer changes credentials.
 type Writer interface {
 	// Put stores c, replacing the credential of the same ID and those named in

@@ -21,16 +21,21 @@ const (
 	lastVendor  Command = 0xBF
 )
 
-// ListRequest asks for a page of the caller's passkeys, oldest first.
+// ListRequest asks for a page of the caller's passkeys, oldest first: from Cursor on,
+// which the page before gave, or from the beginning. Offset skips that many more, and
+// costs as much as listing them.
 type ListRequest struct {
-	Offset uint `cbor:"1,keyasint,omitempty"`
-	Limit  uint `cbor:"2,keyasint,omitempty"`
+	Offset uint   `cbor:"1,keyasint,omitempty"`
+	Limit  uint   `cbor:"2,keyasint,omitempty"`
+	Cursor uint64 `cbor:"3,keyasint,omitempty"`
 }
 
-// ListResponse is a page; Total counts all passkeys of the store.
+// ListResponse is a page; Total counts all passkeys of the store. Next is the cursor
+// of the next page, 0 where this is the last.
 type ListResponse struct {
 	Total    uint      `cbor:"1,keyasint"`
 	Passkeys []Passkey `cbor:"2,keyasint,omitempty"`
+	Next     uint64    `cbor:"3,keyasint,omitempty"`
 }
 
 // Passkey is what listings show of one credential. Created and LastUsed are Unix
@@ -59,15 +64,16 @@ type Passkey struct {
 // ReadPasskeys fetches the whole list, page by page.
 func ReadPasskeys(ctx context.Context, a Authenticator) ([]Passkey, error) {
 	var all []Passkey
-	for {
-		page, err := Call[ListResponse](ctx, a, CommandList, ListRequest{Offset: uint(len(all))})
+	for cursor := uint64(0); ; {
+		page, err := Call[ListResponse](ctx, a, CommandList, ListRequest{Cursor: cursor})
 		if err != nil {
 			return nil, err
 		}
 		all = append(all, page.Passkeys...)
-		if len(page.Passkeys) == 0 || uint(len(all)) >= page.Total {
+		if page.Next <= cursor { // 0, or not ours
 			return all, nil
 		}
+		cursor = page.Next
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 // error has done is durable when it returns nil.
 type Store interface {
 	credential.Reader
+	credential.Pager
 	Put(c *credential.Credential, replaced ...[]byte) error
 	Delete(id []byte, entries ...ctap.AuditEntry) error
 	consent.Trail

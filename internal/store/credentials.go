@@ -131,6 +131,23 @@ func (s *Store) Each() iter.Seq2[*authenticator.Credential, error] {
 	}
 }
 
+// Page gives up to limit credentials from a cursor on, and the next page's cursor: see
+// credential.Pager. A cursor is a sequence number; the first is 0, so none follows it.
+func (s *Store) Page(cursor uint64, limit int) (page []*authenticator.Credential, next uint64, err error) {
+	err = s.read(func(t *table) error {
+		var more bool
+		page, next, more, err = t.page(cursor, limit)
+		if !more {
+			next = 0
+		}
+		for _, c := range page {
+			s.addWaiting(c)
+		}
+		return err
+	})
+	return page, next, err
+}
+
 // Count tells how many credentials there are.
 func (s *Store) Count() (int, error) {
 	var count int

@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) authenticator.Store) {
 		{"delete", deletes},
 		{"each while deleting", eachWhileDeleting},
 		{"each stopped", eachStopped},
+		{"page by page", pages},
 		{"sign count", signCount},
 		{"sign count of several at once", signCountRace},
 		{"used", used},
