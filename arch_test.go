@@ -97,7 +97,8 @@ func table() map[string]row {
 			join(calls, "internal/socket", "internal/prompt", "internal/manager", "internal/doctor"),
 			[]string{modCobra, modSys, modTerm},
 		},
-		"internal/manager": {join(calls, "internal/socket"), []string{modSys}},
+		// The page shows what sites chose by the rules of prompt.
+		"internal/manager": {join(calls, "internal/socket", "internal/prompt"), []string{modSys}},
 		"internal/doctor":  {join(calls, "internal/socket"), []string{modSys, modDBus}},
 		// The demo plays everybody: platform, relying party, person and attacker.
 		"internal/demo": {

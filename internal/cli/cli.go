@@ -112,7 +112,7 @@ func (r *run) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&r.socket, "socket", r.Socket, "`path` of the daemon's socket")
 	root.AddCommand(
 		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(),
-		r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()),
+		r.manageCommand(), r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()),
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)
 	return root

@@ -31,7 +31,7 @@ func (m *Manager) List(params cbor.Raw) (cbor.Raw, error) {
 	if err != nil || cursor == 0 && req.Offset > 0 {
 		return listed(response, err)
 	}
-	page, next, err := m.Store.Page(cursor, int(req.Limit)) //nolint:gosec // at most maxPage
+	page, next, err := m.Store.Page(cursor, int(req.Limit))
 	for _, c := range page {
 		response.Passkeys = append(response.Passkeys, passkey(c))
 	}
@@ -43,7 +43,7 @@ func (m *Manager) List(params cbor.Raw) (cbor.Raw, error) {
 func (m *Manager) skip(cursor uint64, offset uint) (uint64, error) {
 	for offset > 0 {
 		step := min(offset, maxPage)
-		_, next, err := m.Store.Page(cursor, int(step)) //nolint:gosec // at most maxPage
+		_, next, err := m.Store.Page(cursor, int(step))
 		if err != nil || next == 0 {
 			return 0, err
 		}
