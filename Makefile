@@ -79,7 +79,7 @@ build: go-version ## build every program into bin/; needs no root and no C compi
 	done
 
 # Takes what `make build` left, so that root compiles nothing.
-install: ## install the programs below DESTDIR and PREFIX (/usr/local), never the demo
+install: ## install the programs and the menu entry below DESTDIR and PREFIX (/usr/local), never the demo
 	@for program in $(INSTALLED); do \
 	  if [ ! -x "bin/$$program" ]; then \
 	    echo "install: bin/$$program is not built"; echo "hint: make build"; exit 1; \
@@ -90,6 +90,13 @@ install: ## install the programs below DESTDIR and PREFIX (/usr/local), never th
 	  echo "$(DESTDIR)$(PREFIX)/bin/$$program"; \
 	  install -m 0755 "bin/$$program" "$(DESTDIR)$(PREFIX)/bin/$$program"; \
 	done
+	@if [ "$$(uname)" = Linux ]; then \
+	  applications="$(DESTDIR)$(PREFIX)/share/applications"; icons="$(DESTDIR)$(PREFIX)/share/icons/hicolor/scalable/apps"; \
+	  install -d "$$applications" "$$icons"; \
+	  echo "$$applications/localpasskey.desktop"; \
+	  install -m 0644 packaging/linux/localpasskey.desktop "$$applications/localpasskey.desktop"; \
+	  install -m 0644 packaging/linux/localpasskey.svg "$$icons/localpasskey.svg"; \
+	fi
 
 clean: ## remove what was built
 	rm -rf bin dist

@@ -97,7 +97,8 @@ func table() map[string]row {
 			join(calls, "internal/socket", "internal/prompt", "internal/manager", "internal/doctor"),
 			[]string{modCobra, modSys, modTerm},
 		},
-		"internal/manager": {join(calls, "internal/socket"), []string{modSys}},
+		// The page shows what sites chose by the rules of prompt.
+		"internal/manager": {join(calls, "internal/socket", "internal/prompt"), []string{modSys}},
 		"internal/doctor":  {join(calls, "internal/socket"), []string{modSys, modDBus}},
 		// The demo plays everybody: platform, relying party, person and attacker.
 		"internal/demo": {
@@ -106,7 +107,8 @@ func table() map[string]row {
 		},
 
 		// Where both sides meet.
-		"internal/daemon": {both, []string{modSys, modDBus}},
+		// The daemon names, in the audit trail, the programs that hold its device.
+		"internal/daemon": {join(both, "internal/process"), []string{modSys, modDBus}},
 		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),

@@ -52,7 +52,8 @@ type Authenticator struct {
 // New makes an authenticator, powered on.
 func New(c Config) (*Authenticator, error) {
 	gate, err := consent.New(consent.Config{
-		PIN: c.PIN, User: c.User, Settings: c.Store, BuiltInUV: c.BuiltInUV, Account: onlyAccount(c.Store),
+		PIN: c.PIN, User: c.User, Settings: c.Store, Trail: c.Store,
+		BuiltInUV: c.BuiltInUV, Account: onlyAccount(c.Store),
 	})
 	if err != nil {
 		return nil, err
@@ -193,17 +194,22 @@ func (ch *Channel) Selection(ctx context.Context) error {
 
 // CredentialManagement is authenticatorCredentialManagement (CTAP 2.3 §6.8).
 func (ch *Channel) CredentialManagement(ctx context.Context, req *ctap.CredentialManagementRequest) (*ctap.CredentialManagementResponse, error) {
-	return continued(ctx, ch, "credentialManagement", func(context.Context) (*ctap.CredentialManagementResponse, error) {
-		response, rest, err := ch.a.manage.Handle(req, ch.take())
+	return continued(ctx, ch, "credentialManagement", func(ctx context.Context) (*ctap.CredentialManagementResponse, error) {
+		response, rest, err := ch.a.manage.Handle(ctx, req, ch.take())
 		ch.leave(rest)
 		return response, err
 	})
 }
 
-// Vendor answers the listing on the socket; the daemon answers the rest.
+// Vendor answers the listing and the audit trail on the socket; the daemon answers
+// the rest.
 func (ch *Channel) Vendor(_ context.Context, command ctap.Command, params cbor.Raw) (cbor.Raw, error) {
-	if ch.door != ctap.DoorSocket || command != ctap.CommandList {
+	switch {
+	case ch.door == ctap.DoorSocket && command == ctap.CommandList:
+		return ch.a.manage.List(params)
+	case ch.door == ctap.DoorSocket && command == ctap.CommandAudit:
+		return ch.a.audit(params)
+	default:
 		return nil, ctap.InvalidCommand
 	}
-	return ch.a.manage.List(params)
 }

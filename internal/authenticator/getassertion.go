@@ -285,9 +285,12 @@ func (a *Authenticator) assert(ctx context.Context, in *signIn, z *consent.Autho
 	if err != nil {
 		return nil, err
 	}
+	event := ctap.AuditProbed
 	if in.up {
+		event = ctap.AuditUsed
 		a.store.Used(c.ID, time.Now())
 	}
+	a.note(ctx, event, c)
 	return answer(c, z, in, data, signature), nil
 }
 

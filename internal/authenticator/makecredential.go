@@ -214,6 +214,10 @@ func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRe
 	if err := a.store.Put(c, replaced...); err != nil {
 		return nil, err
 	}
+	if len(replaced) > 0 {
+		a.note(ctx, ctap.AuditReplaced, c)
+	}
+	a.note(ctx, ctap.AuditCreated, c)
 	return response, nil
 }
 

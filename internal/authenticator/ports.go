@@ -5,6 +5,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/credential"
+	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
 
@@ -45,8 +46,17 @@ type Eraser interface {
 // that returns an error has done is durable when it returns nil.
 type Store interface {
 	credential.Reader
+	credential.Pager
 	credential.Writer
 	SettingsStore
+	Trail
+}
+
+// Trail keeps the audit trail.
+type Trail interface {
+	consent.Trail
+	// Audit reads it.
+	Audit(req ctap.AuditRequest) (*ctap.AuditResponse, error)
 }
 
 // The words of credential, under the names that machine packages know them by.

@@ -27,7 +27,7 @@ func (s *stack) Erase(ctx context.Context) error {
 	if err := s.machine.Renew(ctx); err != nil {
 		return err
 	}
-	return s.store.Erase(s.machine.MetadataKey(), s.machine.Generation())
+	return s.store.Erase(s.machine.MetadataKey(), s.machine.Generation(), ctap.NewAuditEntry(ctx, ctap.AuditReset, "", ""))
 }
 
 // newStack builds one; change may alter its parts before the authenticator is

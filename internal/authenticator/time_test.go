@@ -17,11 +17,13 @@ import (
 
 const rpID = "example.com"
 
-// forgetful is the store without the notes of last use: their timer would be
+// forgetful is the store without the notes of use and of the audit trail: their timer would be
 // made in virtual time and stopped outside of it.
 type forgetful struct{ authenticator.Store }
 
 func (forgetful) Used([]byte, time.Time) {}
+
+func (forgetful) Note(ctap.AuditEntry) {}
 
 // inVirtualTime sets a PIN, registers, and then runs do where time is virtual.
 // TPM and store are real and stay outside; only the core's own clock is tried.

@@ -7,6 +7,11 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/localpasskey/localpasskey/internal/cli/audit"
+	"github.com/localpasskey/localpasskey/internal/cli/command"
+	"github.com/localpasskey/localpasskey/internal/cli/inventory"
+	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
 // Program is what the commands need of the process around them.
@@ -107,10 +112,20 @@ func (r *run) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&r.socket, "socket", r.Socket, "`path` of the daemon's socket")
 	root.AddCommand(
 		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(),
-		r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(),
+		r.manageCommand(), r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()),
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)
 	return root
+}
+
+// around is what groups of commands that are rooms of their own need of this run.
+func (r *run) around() command.Program {
+	return command.Program{
+		Out: r.Out, Err: r.Err, Does: r.does,
+		Within: func(ctx context.Context, act func(c *ctap.Client) error) error {
+			return r.within(ctx, func(s *session) error { return act(s.Client) })
+		},
+	}
 }
 
 // does makes a command's action: from here on, errors are not of usage.

@@ -6,19 +6,20 @@ import (
 	"fmt"
 	"io"
 
+	"github.com/localpasskey/localpasskey/internal/cli/exit"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 )
 
 // Exit codes. Scripts rely on them: they are in `localpasskey --help`.
 const (
-	codeOK          = 0
-	codeFailed      = 1
-	codeUsage       = 2
-	codeNotFound    = 3
-	codeRefused     = 4
-	codeUnavailable = 5
-	codePIN         = 6
+	codeOK          = exit.OK
+	codeFailed      = exit.Failed
+	codeUsage       = exit.Usage
+	codeNotFound    = exit.NotFound
+	codeRefused     = exit.Refused
+	codeUnavailable = exit.Unavailable
+	codePIN         = exit.PIN
 )
 
 // maxText bounds an error's length, in code points.
@@ -45,6 +46,9 @@ func (f *failure) print(w io.Writer) {
 func explain(err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
+	}
+	if e, ok := errors.AsType[*exit.Error](err); ok {
+		return &failure{what: e.What, hint: e.Hint, code: e.Code}
 	}
 	if problem, ok := errors.AsType[*ctap.Problem](err); ok {
 		return &failure{what: problem.What, hint: problem.Hint, code: codeUnavailable}

@@ -61,19 +61,9 @@ that works only together with the user name or a password.`,
 	return c
 }
 
-// passkeys fetches the whole list, page by page.
+// passkeys fetches the whole list.
 func (s *session) passkeys(ctx context.Context) ([]ctap.Passkey, error) {
-	var all []ctap.Passkey
-	for {
-		page, err := ctap.Call[ctap.ListResponse](ctx, s.Client, ctap.CommandList, ctap.ListRequest{Offset: uint(len(all))})
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, page.Passkeys...)
-		if len(page.Passkeys) == 0 || uint(len(all)) >= page.Total {
-			return all, nil
-		}
-	}
+	return ctap.ReadPasskeys(ctx, s.Client)
 }
 
 // filtered keeps what has text in service or user name, whatever the case.

@@ -1,13 +1,16 @@
 package cli_test
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
+	"encoding/binary"
 	"errors"
 	"strconv"
 	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+	"go.etcd.io/bbolt"
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/cose"
@@ -82,4 +85,18 @@ func unescape(ts *testscript.TestScript, text string) string {
 	plain, err := strconv.Unquote(`"` + text + `"`)
 	ts.Check(err)
 	return plain
+}
+
+// tamper is `tamper N`: a byte in the N-th entry of the audit trail is another one.
+func tamper(ts *testscript.TestScript, _ bool, args []string) {
+	n, err := strconv.ParseUint(args[0], 10, 64)
+	ts.Check(err)
+	db, err := bbolt.Open(ts.Getenv("STORE"), 0o600, nil)
+	ts.Check(err)
+	ts.Check(errors.Join(db.Update(func(tx *bbolt.Tx) error {
+		key := binary.BigEndian.AppendUint64(nil, n)
+		value := bytes.Clone(tx.Bucket([]byte("audit")).Get(key))
+		value[len(value)/2] ^= 1
+		return tx.Bucket([]byte("audit")).Put(key, value)
+	}), db.Close()))
 }

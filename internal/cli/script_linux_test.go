@@ -96,6 +96,7 @@ func TestScripts(t *testing.T) {
 			"makepasskey": makePasskey,
 			"signin":      signIn,
 			"damage":      damage,
+			"tamper":      tamper,
 			"answers":     answers,
 			"shown":       shown,
 			"attended":    attended,

@@ -122,7 +122,11 @@ func (g *Gate) setPIN(ctx context.Context, req *ctap.ClientPINRequest) error {
 		return err
 	}
 	defer hash.Wipe()
-	return g.PIN.Change(ctx, secret.Bytes{}, hash)
+	if err := g.PIN.Change(ctx, secret.Bytes{}, hash); err != nil {
+		return err
+	}
+	g.note(ctx, ctap.AuditPINSet, "", "", "")
+	return nil
 }
 
 // newPIN decrypts and checks a new PIN and gives its hash.
@@ -213,6 +217,7 @@ func (g *Gate) replacePIN(ctx context.Context, from, to secret.Bytes, policyErr 
 	if err := g.platformAnswer(err); err != nil {
 		return err
 	}
+	g.note(ctx, ctap.AuditPINChanged, "", "", "")
 	if !settings.ForcePINChange {
 		return nil
 	}

@@ -15,6 +15,7 @@ type Config struct {
 	PIN      PIN
 	User     User
 	Settings SettingsStore
+	Trail    Trail
 	// BuiltInUV tells whether User can be asked for the PIN right now; nil for
 	// an authenticator without user verification of its own.
 	BuiltInUV func() bool
@@ -32,6 +33,7 @@ type Gate struct {
 	// turn is held by the request being served; it guards the fields below.
 	turn      chan struct{}
 	agreement *pinuv.KeyAgreement
+	request   context.Context //nolint:containedctx // whose turn it is, for the audit trail
 	token     *Token
 	epoch     uint64
 
@@ -126,6 +128,7 @@ func (g *Gate) Begin(ctx context.Context) (inTurn context.Context, end func(), e
 		cancel()
 		return nil, nil, ctx.Err()
 	}
+	g.request = ctx
 	return ctx, func() {
 		<-g.turn
 		stop()

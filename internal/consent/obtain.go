@@ -118,6 +118,7 @@ func (g *Gate) open(ctx context.Context, ask Ask) (Approval, error) {
 	defer ctap.Report(ctx, ctap.ProgressProcessing)
 	approval, err := g.User.Approve(ctx, ask)
 	if err != nil {
+		g.noteRefusal(ctx, ask, err)
 		return Approval{}, err
 	}
 	if approval.Account < 0 || approval.Account >= max(1, len(ask.Accounts)) {

@@ -51,10 +51,12 @@ func (g *Gate) countPIN(err error) error {
 		g.wrongInARow.Store(0)
 		return nil
 	}
-	if _, wrong := errors.AsType[*WrongPIN](err); !wrong {
+	wrong, ok := errors.AsType[*WrongPIN](err)
+	if !ok {
 		return err
 	}
 	g.wrongInARow.Add(1)
+	g.noteWrongPIN(wrong)
 	return errors.Join(err, g.agreement.Regenerate())
 }
 

@@ -62,6 +62,12 @@ type SettingsStore interface {
 	PutSettings(s Settings) error
 }
 
+// Trail takes what happened down.
+type Trail interface {
+	// Note adds an entry. It returns at once; the entry is durable within 1 s.
+	Note(e ctap.AuditEntry)
+}
+
 // Settings are what the user can set; the zero value is not the default.
 type Settings struct {
 	AlwaysUV       bool `cbor:"1,keyasint,omitempty"`

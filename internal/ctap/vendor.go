@@ -1,6 +1,9 @@
 package ctap
 
-import "fmt"
+import (
+	"context"
+	"fmt"
+)
 
 // Ours: commands of the socket for what CTAP has no word for. They need no PIN
 // and speak only of the caller's own store. The range 0x50–0xBF is outside the
@@ -18,16 +21,21 @@ const (
 	lastVendor  Command = 0xBF
 )
 
-// ListRequest asks for a page of the caller's passkeys, oldest first.
+// ListRequest asks for a page of the caller's passkeys, oldest first: from Cursor on,
+// which the page before gave, or from the beginning. Offset skips that many more, and
+// costs as much as listing them.
 type ListRequest struct {
-	Offset uint `cbor:"1,keyasint,omitempty"`
-	Limit  uint `cbor:"2,keyasint,omitempty"`
+	Offset uint   `cbor:"1,keyasint,omitempty"`
+	Limit  uint   `cbor:"2,keyasint,omitempty"`
+	Cursor uint64 `cbor:"3,keyasint,omitempty"`
 }
 
-// ListResponse is a page; Total counts all passkeys of the store.
+// ListResponse is a page; Total counts all passkeys of the store. Next is the cursor
+// of the next page, 0 where this is the last.
 type ListResponse struct {
 	Total    uint      `cbor:"1,keyasint"`
 	Passkeys []Passkey `cbor:"2,keyasint,omitempty"`
+	Next     uint64    `cbor:"3,keyasint,omitempty"`
 }
 
 // Passkey is what listings show of one credential. Created and LastUsed are Unix
@@ -51,6 +59,22 @@ type Passkey struct {
 	AAGUID         [16]byte `cbor:"14,keyasint"`
 	BackupEligible bool     `cbor:"15,keyasint,omitempty"`
 	BackedUp       bool     `cbor:"16,keyasint,omitempty"`
+}
+
+// ReadPasskeys fetches the whole list, page by page.
+func ReadPasskeys(ctx context.Context, a Authenticator) ([]Passkey, error) {
+	var all []Passkey
+	for cursor := uint64(0); ; {
+		page, err := Call[ListResponse](ctx, a, CommandList, ListRequest{Cursor: cursor})
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Passkeys...)
+		if page.Next <= cursor { // 0, or not ours
+			return all, nil
+		}
+		cursor = page.Next
+	}
 }
 
 // StatusResponse is the state of the caller's authenticator.

@@ -45,6 +45,9 @@ func (ch *channel) reach(ctx context.Context) (ctap.Authenticator, error) {
 
 // plain is reach for CTAP commands, which have no words for what is wrong.
 func (ch *channel) plain(ctx context.Context) (ctap.Authenticator, error) {
+	if ch.caller.Node != "" {
+		ch.d.hints.look(ch.caller.Node)
+	}
 	core, err := ch.reach(ctx)
 	switch {
 	case err == nil, errors.Is(err, ctap.NotAllowed), ctx.Err() != nil:

@@ -3,6 +3,7 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -42,6 +43,7 @@ type Daemon struct {
 
 	person *person
 	slot   *slot
+	hints  *hints
 
 	mu     sync.Mutex // held while the store is opened, set up or closed
 	opened *opened    // nil until it is open
@@ -53,12 +55,13 @@ type opened struct {
 	store   *store.Store
 	machine *tpm.Machine
 	core    *authenticator.Authenticator
+	hints   *hints
 	abandon func() // has the next request open the store anew
 }
 
 // New makes a daemon. It touches nothing yet; the first call opens the store.
 func New(c Config) *Daemon {
-	d := &Daemon{Config: c}
+	d := &Daemon{Config: c, hints: &hints{}}
 	d.person = &person{own: c.User, ownUV: c.BuiltInUV, log: c.Log}
 	d.slot = &slot{plug: c.Plug, open: d.Channel, log: c.Log}
 	return d
@@ -211,14 +214,14 @@ func (d *Daemon) join(take func(*store.Store) (*tpm.Machine, error)) (*opened, e
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{store: s}
+	o := &opened{store: s, hints: d.hints}
 	o.abandon = func() { d.abandon(o) }
 	if o.machine, err = take(s); err == nil {
 		err = s.Unlock(o.machine.MetadataKey(), o.machine.Generation())
 	}
 	if err == nil {
 		o.core, err = authenticator.New(authenticator.Config{
-			Keys: o.machine, PIN: o.machine, Store: s, User: d.person, Eraser: o,
+			Keys: o.machine, PIN: o.machine, Store: hinted{s, d.hints}, User: d.person, Eraser: o,
 			BuiltInUV: d.person.canVerify,
 			AAGUID:    authenticator.TPMAAGUID(),
 			Log:       d.Log,
@@ -235,12 +238,16 @@ func (d *Daemon) join(take func(*store.Store) (*tpm.Machine, error)) (*opened, e
 // the store. Should the store fail at that, it is closed at once: what it would take
 // from then on is of a dead generation. Opening it again finishes the reset.
 func (o *opened) Erase(ctx context.Context) error {
+	entry := o.hints.fill(ctap.NewAuditEntry(ctx, ctap.AuditReset, "", ""))
+	if count, err := o.store.Count(); err == nil {
+		entry.Detail = fmt.Sprintf("%d passkeys destroyed", count)
+	}
 	before := o.machine.Generation()
 	err := o.machine.Renew(ctx)
 	if o.machine.Generation() == before {
 		return err
 	}
-	if eraseErr := o.store.Erase(o.machine.MetadataKey(), o.machine.Generation()); eraseErr != nil {
+	if eraseErr := o.store.Erase(o.machine.MetadataKey(), o.machine.Generation(), entry); eraseErr != nil {
 		o.abandon()
 		return errors.Join(err, eraseErr, o.store.Close())
 	}

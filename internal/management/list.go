@@ -27,17 +27,34 @@ func (m *Manager) List(params cbor.Raw) (cbor.Raw, error) {
 		return nil, err
 	}
 	response := ctap.ListResponse{Total: uint(max(0, count))}
-	position := uint(0)
-	for c, err := range m.Store.Each() {
-		if err != nil {
-			return nil, err
+	cursor, err := m.skip(req.Cursor, req.Offset)
+	if err != nil || cursor == 0 && req.Offset > 0 {
+		return listed(response, err)
+	}
+	page, next, err := m.Store.Page(cursor, int(req.Limit))
+	for _, c := range page {
+		response.Passkeys = append(response.Passkeys, passkey(c))
+	}
+	response.Next = next
+	return listed(response, err)
+}
+
+// skip gives the cursor that many credentials on, 0 for the end.
+func (m *Manager) skip(cursor uint64, offset uint) (uint64, error) {
+	for offset > 0 {
+		step := min(offset, maxPage)
+		_, next, err := m.Store.Page(cursor, int(step))
+		if err != nil || next == 0 {
+			return 0, err
 		}
-		if position >= req.Offset {
-			response.Passkeys = append(response.Passkeys, passkey(c))
-		}
-		if position++; uint(len(response.Passkeys)) == req.Limit {
-			break
-		}
+		cursor, offset = next, offset-step
+	}
+	return cursor, nil
+}
+
+func listed(response ctap.ListResponse, err error) (cbor.Raw, error) {
+	if err != nil {
+		return nil, err
 	}
 	return cbor.Marshal(response)
 }

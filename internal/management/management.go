@@ -2,6 +2,7 @@ package management
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"slices"
 
@@ -16,8 +17,10 @@ import (
 // error has done is durable when it returns nil.
 type Store interface {
 	credential.Reader
+	credential.Pager
 	Put(c *credential.Credential, replaced ...[]byte) error
-	Delete(id []byte) error
+	Delete(id []byte, entries ...ctap.AuditEntry) error
+	consent.Trail
 }
 
 // Manager manages the credentials of one store.
@@ -36,7 +39,7 @@ type (
 
 // Handle carries out one request. pending is what the command before left on the
 // same channel, and rest what this one leaves.
-func (m *Manager) Handle(req *ctap.CredentialManagementRequest, pending any) (response *ctap.CredentialManagementResponse, rest any, err error) {
+func (m *Manager) Handle(ctx context.Context, req *ctap.CredentialManagementRequest, pending any) (response *ctap.CredentialManagementResponse, rest any, err error) {
 	switch req.Subcommand {
 	case ctap.EnumerateRPsGetNextRP:
 		if left, ok := pending.(*remainingRPs); ok {
@@ -50,7 +53,7 @@ func (m *Manager) Handle(req *ctap.CredentialManagementRequest, pending any) (re
 		return nil, nil, ctap.NotAllowed
 	case ctap.GetCredsMetadata, ctap.EnumerateRPsBegin, ctap.EnumerateCredentialsBegin,
 		ctap.DeleteCredential, ctap.UpdateUserInformation:
-		return m.authorized(req)
+		return m.authorized(ctx, req)
 	case 0:
 		return nil, nil, ctap.MissingParameter
 	default:
@@ -59,7 +62,7 @@ func (m *Manager) Handle(req *ctap.CredentialManagementRequest, pending any) (re
 }
 
 // authorized carries out the sub-commands that need a token.
-func (m *Manager) authorized(req *ctap.CredentialManagementRequest) (response *ctap.CredentialManagementResponse, rest any, err error) {
+func (m *Manager) authorized(ctx context.Context, req *ctap.CredentialManagementRequest) (response *ctap.CredentialManagementResponse, rest any, err error) {
 	var params ctap.CredentialManagementParams
 	if len(req.Params) > 0 {
 		if err := cbor.Unmarshal(req.Params, &params); err != nil {
@@ -79,9 +82,9 @@ func (m *Manager) authorized(req *ctap.CredentialManagementRequest) (response *c
 	case ctap.EnumerateCredentialsBegin:
 		return m.enumerateCredentials(allowed, &params)
 	case ctap.DeleteCredential:
-		return nil, nil, m.remove(allowed, &params)
+		return nil, nil, m.remove(ctx, allowed, &params)
 	default:
-		return nil, nil, m.updateUser(allowed, &params)
+		return nil, nil, m.updateUser(ctx, allowed, &params)
 	}
 }
 
@@ -209,17 +212,17 @@ func (r *remainingCredentials) next() (response *ctap.CredentialManagementRespon
 
 // remove is deleteCredential (§6.8.5). It takes credentials that are not discoverable too:
 // the listing on the socket shows them.
-func (m *Manager) remove(w allowance, params *ctap.CredentialManagementParams) error {
+func (m *Manager) remove(ctx context.Context, w allowance, params *ctap.CredentialManagementParams) error {
 	c, err := m.managed(w, params)
 	if err != nil {
 		return err
 	}
-	return m.Store.Delete(c.ID)
+	return m.Store.Delete(c.ID, ctap.NewAuditEntry(ctx, ctap.AuditDeleted, c.RP.ID, c.User.Name))
 }
 
 // updateUser is updateUserInformation (§6.8.6): names only; an absent name is
 // removed.
-func (m *Manager) updateUser(w allowance, params *ctap.CredentialManagementParams) error {
+func (m *Manager) updateUser(ctx context.Context, w allowance, params *ctap.CredentialManagementParams) error {
 	if params.User == nil || params.User.ID == nil {
 		return ctap.MissingParameter
 	}
@@ -230,8 +233,14 @@ func (m *Manager) updateUser(w allowance, params *ctap.CredentialManagementParam
 	if !bytes.Equal(c.User.ID, params.User.ID) {
 		return ctap.InvalidParameter
 	}
+	entry := ctap.NewAuditEntry(ctx, ctap.AuditRenamed, c.RP.ID, c.User.Name)
 	c.User.Name, c.User.DisplayName = credential.CutName(params.User.Name), credential.CutName(params.User.DisplayName)
-	return m.Store.Put(c)
+	if err := m.Store.Put(c); err != nil {
+		return err
+	}
+	entry.Detail = c.User.Name
+	m.Store.Note(entry)
+	return nil
 }
 
 // managed finds the credential a sub-command names, if the token reaches it.

@@ -12,6 +12,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/store/notes"
 )
 
 // eachPage is how many credentials Each reads in one transaction.
@@ -35,19 +36,19 @@ func (s *Store) read(do func(*table) error) error {
 func (s *Store) write(do func(*table) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	notes := s.takeNotes()
+	waiting := s.takeNotes()
 	err := s.update(func(tx *bbolt.Tx) error {
 		t, err := newTable(tx, s.keys)
 		if err != nil {
 			return err
 		}
-		if err := errors.Join(t.addNotes(notes), do(t)); err != nil {
+		if err := errors.Join(t.addUses(waiting.Uses), t.appendTrail(waiting.Entries), do(t)); err != nil {
 			return err
 		}
 		return t.saveState()
 	})
 	if err != nil {
-		s.giveBack(notes)
+		s.giveBack(waiting)
 	}
 	return err
 }
@@ -78,7 +79,7 @@ func (s *Store) ByID(id []byte) (*authenticator.Credential, error) {
 func (s *Store) ByRP(rpIDHash [32]byte) ([]*authenticator.Credential, error) {
 	var found []*authenticator.Credential
 	err := s.read(func(t *table) error {
-		service := t.keys.name(bucketServices, rpIDHash[:])
+		service := t.keys.Name(bucketServices, rpIDHash[:])
 		cursor := t.services.Cursor()
 		for key, _ := cursor.Seek(service); bytes.HasPrefix(key, service); key, _ = cursor.Next() {
 			sequence, err := decodeSequence(key[len(service):])
@@ -130,6 +131,23 @@ func (s *Store) Each() iter.Seq2[*authenticator.Credential, error] {
 	}
 }
 
+// Page gives up to limit credentials from a cursor on, and the next page's cursor: see
+// credential.Pager. A cursor is a sequence number; the first is 0, so none follows it.
+func (s *Store) Page(cursor uint64, limit int) (page []*authenticator.Credential, next uint64, err error) {
+	err = s.read(func(t *table) error {
+		var more bool
+		page, next, more, err = t.page(cursor, limit)
+		if !more {
+			next = 0
+		}
+		for _, c := range page {
+			s.addWaiting(c)
+		}
+		return err
+	})
+	return page, next, err
+}
+
 // Count tells how many credentials there are.
 func (s *Store) Count() (int, error) {
 	var count int
@@ -161,9 +179,10 @@ func (s *Store) Put(c *authenticator.Credential, replaced ...[]byte) error {
 	})
 }
 
-// Delete removes a credential. Deleting what is not there is no error.
-func (s *Store) Delete(id []byte) error {
-	return s.write(func(t *table) error { return t.remove(id) })
+// Delete removes a credential, and adds entries to the audit trail in the same step.
+// Deleting what is not there is no error.
+func (s *Store) Delete(id []byte, entries ...ctap.AuditEntry) error {
+	return s.write(func(t *table) error { return errors.Join(t.remove(id), t.appendTrail(entries)) })
 }
 
 // NextSignCount moves the credential's counter up and gives its new value. The
@@ -200,10 +219,10 @@ func (s *Store) NextSignCount(id []byte) (uint32, error) {
 func (s *Store) Used(id []byte, at time.Time) {
 	s.noteMu.Lock()
 	defer s.noteMu.Unlock()
-	if len(s.notes) == 0 {
+	if s.notes.Empty() {
 		s.flushSoon()
 	}
-	s.notes[string(id)] = s.notes[string(id)].add(note{uses: 1, last: nanoseconds(at)})
+	s.notes.Used(string(id), notes.Uses{Count: 1, Last: nanoseconds(at)})
 }
 
 // flushSoon has the notes written after a while. The caller holds noteMu.
@@ -220,24 +239,22 @@ func (s *Store) flush() error {
 	return s.write(func(*table) error { return nil })
 }
 
-func (s *Store) takeNotes() map[string]note {
+func (s *Store) takeNotes() notes.Notes {
 	s.noteMu.Lock()
 	defer s.noteMu.Unlock()
 	taken := s.notes
-	s.notes = make(map[string]note)
+	s.notes = notes.New()
 	return taken
 }
 
 // giveBack keeps notes for another try.
-func (s *Store) giveBack(notes map[string]note) {
-	if len(notes) == 0 {
+func (s *Store) giveBack(back notes.Notes) {
+	if back.Empty() {
 		return
 	}
 	s.noteMu.Lock()
 	defer s.noteMu.Unlock()
-	for id, n := range notes {
-		s.notes[id] = s.notes[id].add(n)
-	}
+	s.notes.PutBack(back)
 	if !s.closed && !s.broke.Load() {
 		s.flushSoon()
 	}
@@ -247,10 +264,10 @@ func (s *Store) giveBack(notes map[string]note) {
 func (s *Store) addWaiting(c *authenticator.Credential) {
 	s.noteMu.Lock()
 	defer s.noteMu.Unlock()
-	n, ok := s.notes[string(c.ID)]
+	n, ok := s.notes.Uses[string(c.ID)]
 	if !ok {
 		return
 	}
-	c.Uses += n.uses
-	c.LastUsed = moment(max(nanoseconds(c.LastUsed), n.last))
+	c.Uses += n.Count
+	c.LastUsed = moment(max(nanoseconds(c.LastUsed), n.Last))
 }

@@ -35,6 +35,7 @@ func filled(t testing.TB, n int) (path string, all []*authenticator.Credential) 
 		c := storetest.Credential(t, fmt.Sprintf("site%d.example", i%7), i)
 		all = append(all, c)
 		steps = append(steps, s.Put(c))
+		s.Note(ctap.AuditEntry{Event: ctap.AuditCreated, RPID: c.RP.ID, Account: c.User.Name})
 	}
 	settings := authenticator.Settings{MinPINLength: 9}
 	if err := errors.Join(append(steps, s.PutSettings(settings), s.Close())...); err != nil {
@@ -97,8 +98,8 @@ func TestRefused(t *testing.T) {
 		{"another program's database", "is not a LocalPasskey store", ctap.Other, edit(func(tx *bbolt.Tx) error {
 			return tx.DeleteBucket(head)
 		}), 1},
-		{"other version", "has format 2, and this localpasskey reads format 1 only", ctap.Other, edit(func(tx *bbolt.Tx) error {
-			return tx.Bucket(head).Put([]byte("schema"), binary.BigEndian.AppendUint32(nil, 2))
+		{"other version", "has format 1, and this localpasskey reads format 2 only", ctap.Other, edit(func(tx *bbolt.Tx) error {
+			return tx.Bucket(head).Put([]byte("schema"), binary.BigEndian.AppendUint32(nil, 1))
 		}), 1},
 		{"no version", "failed its integrity check", ctap.IntegrityFailure, edit(func(tx *bbolt.Tx) error {
 			return tx.Bucket(head).Delete([]byte("schema"))
@@ -350,7 +351,7 @@ func TestErase(t *testing.T) {
 	path, all := filled(t, 3)
 	s := unlocked(t, path)
 	s.Used(all[0].ID, time.Unix(1, 0))
-	if err := s.Erase(key(2), generation(2)); err != nil {
+	if err := s.Erase(key(2), generation(2), ctap.AuditEntry{Event: ctap.AuditReset}); err != nil {
 		t.Fatal(err)
 	}
 	check := func(s *store.Store) {

@@ -2,7 +2,7 @@
 // machine's disk, on bbolt.
 //
 //	metadata key ──HKDF(generation)──┬─► names   HMAC: credential ids, RP ID hashes
-//	(from the hardware)              ├─► values  AES-256-GCM, AAD = schema ‖ bucket ‖ key
+//	(from the hardware)              ├─► values  AES-256-GCM, AAD = version ‖ bucket ‖ key
 //	                                 └─► tally   HMAC: the sum of all entries
 //
 //	localpasskey   schema, ledger, generation, check, state, settings
@@ -10,14 +10,15 @@
 //	counters       sequence               → sealed sign count, uses, last use
 //	ids            HMAC(credential id)    → sequence ‖ HMAC(RP ID hash)
 //	services       HMAC(RP ID hash) ‖ sequence → nothing
+//	audit          sequence               → sealed entry of the audit trail (package trail)
 //
 // A sequence number is given once and never again, so that "newest first" holds
 // whatever the clock did; a credential that is put again keeps its own.
 //
 // Invariants:
 //   - A method that returns nil has been followed by fdatasync (bbolt's default,
-//     never switched off). Only notes of use wait, at most a second, and they
-//     travel along with any write before that.
+//     never switched off). Only notes of use and of the audit trail wait, at most a second,
+//     and they travel along with any write before that.
 //   - One method is one transaction: all of it is there after a crash, or none.
 //   - Nothing in the file names a site, an account or a key to who lacks the
 //     metadata key: names are HMACs, values are sealed, ledger and generation

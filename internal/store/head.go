@@ -10,7 +10,10 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/store/seal"
+	"github.com/localpasskey/localpasskey/internal/store/trail"
 )
 
 // Ours: the file's buckets, and the head's entries.
@@ -33,7 +36,7 @@ const (
 )
 
 func dataBuckets() []string {
-	return []string{bucketCredentials, bucketCounters, bucketIDs, bucketServices}
+	return []string{bucketCredentials, bucketCounters, bucketIDs, bucketServices, trail.Bucket}
 }
 
 // newFile fills the head of an empty file. Every entry is there from the start,
@@ -45,8 +48,8 @@ func newFile(tx *bbolt.Tx) error {
 	}
 	return errors.Join(
 		head.Put([]byte(entrySchema), binary.BigEndian.AppendUint32(nil, schema)),
-		head.Put([]byte(entryLedger), checked(nil)),
-		head.Put([]byte(entryGeneration), checked(nil)),
+		head.Put([]byte(entryLedger), seal.Checked(nil)),
+		head.Put([]byte(entryGeneration), seal.Checked(nil)),
 	)
 }
 
@@ -63,7 +66,7 @@ func (l Ledger) Load() ([]byte, error) {
 	defer l.store.mu.RUnlock()
 	var record []byte
 	err := l.store.view(func(tx *bbolt.Tx) (err error) {
-		record, err = unchecked(entryLedger, tx.Bucket([]byte(bucketHead)).Get([]byte(entryLedger)))
+		record, err = seal.Unchecked(entryLedger, tx.Bucket([]byte(bucketHead)).Get([]byte(entryLedger)))
 		return err
 	})
 	return record, err
@@ -74,7 +77,7 @@ func (l Ledger) Save(record []byte) error {
 	l.store.mu.Lock()
 	defer l.store.mu.Unlock()
 	return l.store.update(func(tx *bbolt.Tx) error {
-		return tx.Bucket([]byte(bucketHead)).Put([]byte(entryLedger), checked(record))
+		return tx.Bucket([]byte(bucketHead)).Put([]byte(entryLedger), seal.Checked(record))
 	})
 }
 
@@ -83,7 +86,7 @@ func (l Ledger) Save(record []byte) error {
 // is emptied: that finishes a reset that was cut short. A key that does not fit
 // and damage are a *ctap.Problem.
 func (s *Store) Unlock(key secret.Bytes, generation [16]byte) error {
-	k, err := newKeys(key, generation)
+	k, err := seal.New(key, generation)
 	if err != nil {
 		return err
 	}
@@ -91,11 +94,11 @@ func (s *Store) Unlock(key secret.Bytes, generation [16]byte) error {
 	defer s.mu.Unlock()
 	var found []byte
 	err = s.view(func(tx *bbolt.Tx) (err error) {
-		found, err = unchecked(entryGeneration, tx.Bucket([]byte(bucketHead)).Get([]byte(entryGeneration)))
+		found, err = seal.Unchecked(entryGeneration, tx.Bucket([]byte(bucketHead)).Get([]byte(entryGeneration)))
 		return err
 	})
 	if err == nil && !bytes.Equal(found, generation[:]) {
-		return s.erase(k, generation)
+		return s.erase(k, generation, firstEntry(found))
 	}
 	if err == nil {
 		err = s.view(func(tx *bbolt.Tx) error { return s.verify(tx, k) })
@@ -104,19 +107,21 @@ func (s *Store) Unlock(key secret.Bytes, generation [16]byte) error {
 }
 
 // Erase empties the store, in one step, for a new generation and its key. The
-// ledger stays.
-func (s *Store) Erase(key secret.Bytes, generation [16]byte) error {
-	k, err := newKeys(key, generation)
+// ledger stays; the audit trail begins anew with entry.
+func (s *Store) Erase(key secret.Bytes, generation [16]byte, entry ctap.AuditEntry) error {
+	k, err := seal.New(key, generation)
 	if err != nil {
 		return err
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	return s.erase(k, generation)
+	return s.erase(k, generation, entry)
 }
 
-func (s *Store) erase(k *keys, generation [16]byte) error {
-	err := s.update(func(tx *bbolt.Tx) error { return empty(tx, k, generation) })
+func (s *Store) erase(k *seal.Keys, generation [16]byte, entry ctap.AuditEntry) error {
+	err := s.update(func(tx *bbolt.Tx) error {
+		return errors.Join(empty(tx, k, generation), beginTrail(tx, k, entry))
+	})
 	if err == nil {
 		s.takeNotes()
 	}
@@ -124,19 +129,19 @@ func (s *Store) erase(k *keys, generation [16]byte) error {
 }
 
 // adopt makes k the keys in use, or forgets it when err says so.
-func (s *Store) adopt(k *keys, err error) error {
+func (s *Store) adopt(k *seal.Keys, err error) error {
 	if err != nil {
-		k.wipe()
+		k.Wipe()
 		return err
 	}
 	if s.keys != nil {
-		s.keys.wipe()
+		s.keys.Wipe()
 	}
 	s.keys = k
 	return nil
 }
 
-func empty(tx *bbolt.Tx, k *keys, generation [16]byte) error {
+func empty(tx *bbolt.Tx, k *seal.Keys, generation [16]byte) error {
 	for _, name := range dataBuckets() {
 		if err := tx.DeleteBucket([]byte(name)); err != nil && !errors.Is(err, bolterrors.ErrBucketNotFound) {
 			return err
@@ -147,30 +152,33 @@ func empty(tx *bbolt.Tx, k *keys, generation [16]byte) error {
 	}
 	head := tx.Bucket([]byte(bucketHead))
 	return errors.Join(
-		head.Put([]byte(entryGeneration), checked(generation[:])),
-		head.Put([]byte(entryCheck), checked(k.seal(bucketHead, []byte(entryCheck), []byte(checkText)))),
-		head.Put([]byte(entryState), k.seal(bucketHead, []byte(entryState), state{}.encode())),
+		head.Put([]byte(entryGeneration), seal.Checked(generation[:])),
+		head.Put([]byte(entryCheck), seal.Checked(k.Seal(bucketHead, []byte(entryCheck), []byte(checkText)))),
+		head.Put([]byte(entryState), k.Seal(bucketHead, []byte(entryState), state{}.encode())),
 		head.Delete([]byte(entrySettings)),
 	)
 }
 
 // verify makes sure that k is the key and that no entry is missing.
-func (s *Store) verify(tx *bbolt.Tx, k *keys) error {
-	check, err := unchecked(entryCheck, tx.Bucket([]byte(bucketHead)).Get([]byte(entryCheck)))
+func (s *Store) verify(tx *bbolt.Tx, k *seal.Keys) error {
+	check, err := seal.Unchecked(entryCheck, tx.Bucket([]byte(bucketHead)).Get([]byte(entryCheck)))
 	if err != nil {
 		return err
 	}
-	if _, err := k.open(bucketHead, []byte(entryCheck), check); err != nil {
+	if _, err := k.Open(bucketHead, []byte(entryCheck), check); err != nil {
 		return s.wrongKey()
 	}
 	t, err := newTable(tx, k)
 	if err != nil {
 		return err
 	}
+	if _, err := trail.Open(t.entries, k); err != nil {
+		return err
+	}
 	var sum [32]byte
 	for name, bucket := range t.buckets() {
 		if err := bucket.ForEach(func(key, value []byte) error {
-			k.count(&sum, name, key, tallied(name, value))
+			k.Count(&sum, name, key, tallied(name, value))
 			return nil
 		}); err != nil {
 			return err
@@ -190,7 +198,7 @@ func (s *Store) Settings() (authenticator.Settings, error) {
 		if sealed == nil {
 			return nil
 		}
-		plain, err := t.keys.open(bucketHead, []byte(entrySettings), sealed)
+		plain, err := t.keys.Open(bucketHead, []byte(entrySettings), sealed)
 		if err != nil {
 			return err
 		}
@@ -210,6 +218,6 @@ func (s *Store) PutSettings(settings authenticator.Settings) error {
 		return err
 	}
 	return s.write(func(t *table) error {
-		return t.head.Put([]byte(entrySettings), t.keys.seal(bucketHead, []byte(entrySettings), plain))
+		return t.head.Put([]byte(entrySettings), t.keys.Seal(bucketHead, []byte(entrySettings), plain))
 	})
 }

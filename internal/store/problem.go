@@ -7,6 +7,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/store/seal"
 )
 
 // ErrLocked answers every method that needs the metadata key before Unlock.
@@ -69,21 +70,14 @@ func (s *Store) startAfresh() string {
 	return "the file was left as it is; to begin anew without its passkeys, move " + s.path + " away and run `localpasskey setup`"
 }
 
-// integrityError marks damage found inside a transaction.
-type integrityError struct{ cause error }
-
-func damage(format string, args ...any) error {
-	return &integrityError{cause: fmt.Errorf(format, args...)}
-}
-
-func (e *integrityError) Error() string { return e.cause.Error() }
-func (e *integrityError) Unwrap() error { return e.cause }
+// damage is seal.Damage: damage found inside a transaction.
+func damage(format string, args ...any) error { return seal.Damage(format, args...) }
 
 // explain turns what came out of a transaction into what the caller gets.
 func (s *Store) explain(err error) error {
 	var problem *ctap.Problem
 	var status ctap.Status
-	var integrity *integrityError
+	var integrity *seal.IntegrityError
 	switch {
 	case err == nil, errors.Is(err, ErrLocked), errors.Is(err, ErrClosed):
 		return err

@@ -103,16 +103,6 @@ func (n counters) merge(other counters) counters {
 	}
 }
 
-// note is uses that wait to be written.
-type note struct {
-	uses uint64
-	last int64
-}
-
-func (n note) add(other note) note {
-	return note{uses: n.uses + other.uses, last: max(n.last, other.last)}
-}
-
 // state is the sealed account of the data buckets.
 type state struct {
 	credentials uint64

@@ -16,11 +16,13 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/store/notes"
 	"github.com/localpasskey/localpasskey/internal/store/pages"
+	"github.com/localpasskey/localpasskey/internal/store/seal"
 )
 
-// schema is the version of this file format.
-const schema = 1
+// schema is the version of this file format; sealed values carry it too.
+const schema = seal.Version
 
 // Ours: how long Open waits for another instance to end, and Used gathers notes.
 const (
@@ -38,12 +40,12 @@ type Store struct {
 	db   *bbolt.DB
 
 	mu     sync.RWMutex // held to read by readers, to write by writers
-	keys   *keys        // nil while locked
+	keys   *seal.Keys   // nil while locked
 	closed bool
 	broke  atomic.Bool // a transaction ended in a panic: none runs any more
 
 	noteMu sync.Mutex
-	notes  map[string]note // uses not yet written, by credential id
+	notes  notes.Notes // not yet written
 	timer  *time.Timer
 }
 
@@ -54,7 +56,7 @@ var _ authenticator.Store = (*Store)(nil)
 // are a *ctap.Problem: another instance has it open, not a store, another schema
 // version, cut short, damaged.
 func Open(path string) (*Store, error) {
-	s := &Store{path: path, notes: make(map[string]note)}
+	s := &Store{path: path, notes: notes.New()}
 	if err := s.create(); err != nil {
 		return nil, s.explain(err)
 	}
@@ -195,10 +197,10 @@ func (s *Store) Close() error {
 	if s.timer != nil {
 		s.timer.Stop()
 	}
-	waiting := len(s.notes)
+	empty := s.notes.Empty()
 	s.noteMu.Unlock()
 	var flushed error
-	if waiting > 0 {
+	if !empty {
 		flushed = s.flush()
 	}
 	s.mu.Lock()
@@ -208,7 +210,7 @@ func (s *Store) Close() error {
 	}
 	s.closed = true
 	if s.keys != nil {
-		s.keys.wipe()
+		s.keys.Wipe()
 		s.keys = nil
 	}
 	return errors.Join(flushed, s.explain(s.release()))
@@ -263,7 +265,7 @@ func guarded(do func() error) (err error) {
 	defer debug.SetPanicOnFault(debug.SetPanicOnFault(true))
 	defer func() {
 		if reason := recover(); reason != nil {
-			err = &integrityError{cause: &panicError{reason: reason}}
+			err = &seal.IntegrityError{Cause: &panicError{reason: reason}}
 		}
 	}()
 	return do()

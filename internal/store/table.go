@@ -8,12 +8,15 @@ import (
 	"go.etcd.io/bbolt"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/store/notes"
+	"github.com/localpasskey/localpasskey/internal/store/seal"
+	"github.com/localpasskey/localpasskey/internal/store/trail"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
 // table is the data as one transaction sees it.
 type table struct {
-	keys     *keys
+	keys     *seal.Keys
 	state    state
 	loaded   state // as it is in the file
 	head     *bbolt.Bucket
@@ -21,6 +24,7 @@ type table struct {
 	counts   *bbolt.Bucket
 	ids      *bbolt.Bucket
 	services *bbolt.Bucket
+	entries  *bbolt.Bucket // the audit trail, which keeps its own account
 }
 
 // entry is what an id leads to.
@@ -34,7 +38,7 @@ const (
 	entryBytes    = sequenceBytes + 32
 )
 
-func newTable(tx *bbolt.Tx, k *keys) (*table, error) {
+func newTable(tx *bbolt.Tx, k *seal.Keys) (*table, error) {
 	if k == nil {
 		return nil, ErrLocked
 	}
@@ -45,13 +49,17 @@ func newTable(tx *bbolt.Tx, k *keys) (*table, error) {
 		counts:   tx.Bucket([]byte(bucketCounters)),
 		ids:      tx.Bucket([]byte(bucketIDs)),
 		services: tx.Bucket([]byte(bucketServices)),
+		entries:  tx.Bucket([]byte(trail.Bucket)),
 	}
 	for name, bucket := range t.buckets() {
 		if bucket == nil {
 			return nil, damage("the bucket %s is missing", name)
 		}
 	}
-	plain, err := k.open(bucketHead, []byte(entryState), t.head.Get([]byte(entryState)))
+	if t.entries == nil {
+		return nil, damage("the bucket %s is missing", trail.Bucket)
+	}
+	plain, err := k.Open(bucketHead, []byte(entryState), t.head.Get([]byte(entryState)))
 	if err != nil {
 		return nil, err
 	}
@@ -81,11 +89,11 @@ func (t *table) saveState() error {
 	if t.state == t.loaded {
 		return nil
 	}
-	return t.head.Put([]byte(entryState), t.keys.seal(bucketHead, []byte(entryState), t.state.encode()))
+	return t.head.Put([]byte(entryState), t.keys.Seal(bucketHead, []byte(entryState), t.state.encode()))
 }
 
 func (t *table) find(id []byte) (entry, bool, error) {
-	value := t.ids.Get(t.keys.name(bucketIDs, id))
+	value := t.ids.Get(t.keys.Name(bucketIDs, id))
 	if value == nil {
 		return entry{}, false, nil
 	}
@@ -109,7 +117,7 @@ func (t *table) credential(sequence uint64) (*authenticator.Credential, error) {
 }
 
 func (t *table) decode(key, sealed []byte) (*authenticator.Credential, error) {
-	plain, err := t.keys.open(bucketCredentials, key, sealed)
+	plain, err := t.keys.Open(bucketCredentials, key, sealed)
 	if err != nil {
 		return nil, err
 	}
@@ -128,7 +136,7 @@ func (t *table) decode(key, sealed []byte) (*authenticator.Credential, error) {
 
 func (t *table) counters(sequence uint64) (counters, error) {
 	key := encodeSequence(sequence)
-	plain, err := t.keys.open(bucketCounters, key, t.counts.Get(key))
+	plain, err := t.keys.Open(bucketCounters, key, t.counts.Get(key))
 	if err != nil {
 		return counters{}, err
 	}
@@ -137,7 +145,7 @@ func (t *table) counters(sequence uint64) (counters, error) {
 
 func (t *table) putCounters(sequence uint64, n counters) error {
 	key := encodeSequence(sequence)
-	return t.counts.Put(key, t.keys.seal(bucketCounters, key, n.encode()))
+	return t.counts.Put(key, t.keys.Seal(bucketCounters, key, n.encode()))
 }
 
 // page gives up to limit credentials from sequence number from on, where to go
@@ -165,7 +173,7 @@ func (t *table) page(from uint64, limit int) (page []*authenticator.Credential, 
 func (t *table) put(c *authenticator.Credential, plain []byte) error {
 	n := counters{signCount: c.SignCount, uses: c.Uses, lastUsed: nanoseconds(c.LastUsed)}
 	rpIDHash := serviceOf(c)
-	service := [32]byte(t.keys.name(bucketServices, rpIDHash[:]))
+	service := [32]byte(t.keys.Name(bucketServices, rpIDHash[:]))
 	at, again, err := t.find(c.ID)
 	if err != nil {
 		return err
@@ -189,7 +197,7 @@ func (t *table) put(c *authenticator.Credential, plain []byte) error {
 		}
 	}
 	key := encodeSequence(at.sequence)
-	if err := t.records.Put(key, t.keys.seal(bucketCredentials, key, plain)); err != nil {
+	if err := t.records.Put(key, t.keys.Seal(bucketCredentials, key, plain)); err != nil {
 		return err
 	}
 	return t.putCounters(at.sequence, n)
@@ -203,7 +211,7 @@ func (t *table) index(id []byte, at entry, service [32]byte, again bool) error {
 			return err
 		}
 	}
-	name := t.keys.name(bucketIDs, id)
+	name := t.keys.Name(bucketIDs, id)
 	value := slices.Concat(encodeSequence(at.sequence), service[:])
 	t.add(bucketIDs, name, value)
 	if err := t.ids.Put(name, value); err != nil {
@@ -215,7 +223,7 @@ func (t *table) index(id []byte, at entry, service [32]byte, again bool) error {
 }
 
 func (t *table) unindex(id []byte, at entry) error {
-	name := t.keys.name(bucketIDs, id)
+	name := t.keys.Name(bucketIDs, id)
 	t.add(bucketIDs, name, slices.Concat(encodeSequence(at.sequence), at.service[:]))
 	if err := t.ids.Delete(name); err != nil {
 		return err
@@ -247,12 +255,12 @@ func (t *table) remove(id []byte) error {
 
 // add counts an entry into the tally, or, the second time, out of it.
 func (t *table) add(bucket string, key, value []byte) {
-	t.keys.count(&t.state.tally, bucket, key, tallied(bucket, value))
+	t.keys.Count(&t.state.tally, bucket, key, tallied(bucket, value))
 }
 
-// addNotes writes uses down. Those of credentials that are gone are dropped.
-func (t *table) addNotes(notes map[string]note) error {
-	for id, waiting := range notes {
+// addUses writes uses down. Those of credentials that are gone are dropped.
+func (t *table) addUses(all map[string]notes.Uses) error {
+	for id, waiting := range all {
 		at, ok, err := t.find([]byte(id))
 		if err != nil {
 			return err
@@ -264,8 +272,8 @@ func (t *table) addNotes(notes map[string]note) error {
 		if err != nil {
 			return err
 		}
-		n.uses += waiting.uses
-		n.lastUsed = max(n.lastUsed, waiting.last)
+		n.uses += waiting.Count
+		n.lastUsed = max(n.lastUsed, waiting.Last)
 		if err := t.putCounters(at.sequence, n); err != nil {
 			return err
 		}

@@ -38,10 +38,12 @@ func Run(t *testing.T, open func(t *testing.T) authenticator.Store) {
 		{"delete", deletes},
 		{"each while deleting", eachWhileDeleting},
 		{"each stopped", eachStopped},
+		{"page by page", pages},
 		{"sign count", signCount},
 		{"sign count of several at once", signCountRace},
 		{"used", used},
 		{"settings", settings},
+		{"audit trail", trail},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}

@@ -148,7 +148,7 @@ func (p *power) Erase(ctx context.Context) error {
 	if err := p.machine.Renew(ctx); err != nil {
 		return err
 	}
-	if err := p.store.Erase(p.machine.MetadataKey(), p.machine.Generation()); err != nil {
+	if err := p.store.Erase(p.machine.MetadataKey(), p.machine.Generation(), ctap.NewAuditEntry(ctx, ctap.AuditReset, "", "")); err != nil {
 		return err
 	}
 	return p.configure()

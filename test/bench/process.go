@@ -112,14 +112,8 @@ func (p *process) weigh(ctx context.Context) (idle, listed float64, err error) {
 	if idle, err = p.resident(); err != nil {
 		return 0, 0, err
 	}
-	for seen := uint(0); ; {
-		page, err := ctap.Call[ctap.ListResponse](ctx, ctap.NewClient(p.conn), ctap.CommandList, ctap.ListRequest{Offset: seen})
-		if err != nil {
-			return 0, 0, err
-		}
-		if seen += uint(len(page.Passkeys)); seen >= page.Total || len(page.Passkeys) == 0 {
-			break
-		}
+	if _, err := ctap.ReadPasskeys(ctx, ctap.NewClient(p.conn)); err != nil {
+		return 0, 0, err
 	}
 	listed, err = p.resident()
 	return idle, listed, err

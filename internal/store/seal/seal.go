@@ -1,4 +1,4 @@
-package store
+package seal
 
 import (
 	"crypto/aes"
@@ -7,6 +7,7 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"crypto/subtle"
+	"fmt"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
@@ -22,14 +23,15 @@ const (
 	purposeTally  = "localpasskey store tally"
 )
 
-// keys are what an unlocked store works with. They belong to one generation.
-type keys struct {
+// Keys are what an unlocked store works with. They belong to one generation.
+type Keys struct {
 	names  secret.Bytes
 	tally  secret.Bytes
 	values cipher.AEAD
 }
 
-func newKeys(key secret.Bytes, generation [16]byte) (*keys, error) {
+// New derives the keys of a generation from the metadata key, KeyBytes long.
+func New(key secret.Bytes, generation [16]byte) (*Keys, error) {
 	if key.Len() != KeyBytes {
 		return nil, ctap.InvalidLength
 	}
@@ -58,47 +60,50 @@ func newKeys(key secret.Bytes, generation [16]byte) (*keys, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &keys{names: names, tally: tally, values: aead}, nil
+	return &Keys{names: names, tally: tally, values: aead}, nil
 }
 
-// wipe forgets what can be forgotten; the cipher's own schedule stays until the
+// Wipe forgets what can be forgotten; the cipher's own schedule stays until the
 // memory is reused.
-func (k *keys) wipe() {
+func (k *Keys) Wipe() {
 	k.names.Wipe()
 	k.tally.Wipe()
 }
 
-// name gives the 32 bytes that stand for b in bucket's keys.
-func (k *keys) name(bucket string, b []byte) []byte {
+// Name gives the 32 bytes that stand for b in bucket's keys.
+func (k *Keys) Name(bucket string, b []byte) []byte {
 	return mac(k.names, bucket, b)
 }
 
-// seal gives nonce ‖ AES-256-GCM of plain, bound to its place.
-func (k *keys) seal(bucket string, key, plain []byte) []byte {
+// Seal gives nonce ‖ AES-256-GCM of plain, bound to its place.
+func (k *Keys) Seal(bucket string, key, plain []byte) []byte {
 	return k.values.Seal(nil, nil, plain, place(bucket, key)) //nolint:gosec // this AEAD makes the nonce itself, at random
 }
 
-// open gives back what seal was given for the same place.
-func (k *keys) open(bucket string, key, sealed []byte) (secret.Bytes, error) {
+// Open gives back what seal was given for the same place.
+func (k *Keys) Open(bucket string, key, sealed []byte) (secret.Bytes, error) {
 	plain, err := k.values.Open(nil, nil, sealed, place(bucket, key))
 	if err != nil {
-		return secret.Bytes{}, damage("an entry of %s does not open", bucket)
+		return secret.Bytes{}, Damage("an entry of %s does not open", bucket)
 	}
 	return secret.Of(plain), nil
 }
 
-// count puts an entry into the tally, or takes it out: the tally is the sum,
+// Count puts an entry into the tally, or takes it out: the tally is the sum,
 // by exclusive or, of a MAC of each entry.
-func (k *keys) count(tally *[sha256.Size]byte, bucket string, key, value []byte) {
+func (k *Keys) Count(tally *[sha256.Size]byte, bucket string, key, value []byte) {
 	entry := append(place(bucket, key), value...)
 	subtle.XORBytes(tally[:], tally[:], mac(k.tally, bucket, entry))
 }
 
-// place is schema ‖ bucket ‖ 0 ‖ key: keys of one bucket have one length, and
+// Version is the version of the file's format, which sealed values carry.
+const Version = 2
+
+// place is version ‖ bucket ‖ 0 ‖ key: keys of one bucket have one length, and
 // bucket names hold no zero byte, so no two places look alike.
 func place(bucket string, key []byte) []byte {
 	out := make([]byte, 0, 1+len(bucket)+1+len(key))
-	out = append(out, schema)
+	out = append(out, Version)
 	out = append(out, bucket...)
 	out = append(out, 0)
 	return append(out, key...)
@@ -112,16 +117,31 @@ func mac(key secret.Bytes, label string, b []byte) []byte {
 	return h.Sum(nil)
 }
 
-// checked puts a checksum before a value that is not sealed, and unchecked takes
+// Checked puts a checksum before a value that is not sealed, and Unchecked takes
 // it off. It guards against damage, not against people.
-func checked(value []byte) []byte {
+func Checked(value []byte) []byte {
 	sum := sha256.Sum256(value)
 	return append(sum[:], value...)
 }
 
-func unchecked(what string, stored []byte) ([]byte, error) {
+// Unchecked gives what Checked was given.
+func Unchecked(what string, stored []byte) ([]byte, error) {
 	if len(stored) < sha256.Size || sha256.Sum256(stored[sha256.Size:]) != [sha256.Size]byte(stored[:sha256.Size]) {
-		return nil, damage("the %s is missing or damaged", what)
+		return nil, Damage("the %s is missing or damaged", what)
 	}
 	return append([]byte(nil), stored[sha256.Size:]...), nil
 }
+
+// IntegrityError is damage: what is there is not what was written.
+type IntegrityError struct{ Cause error }
+
+// Damage makes an IntegrityError.
+func Damage(format string, args ...any) error {
+	return &IntegrityError{Cause: fmt.Errorf(format, args...)}
+}
+
+// Error says what does not fit.
+func (e *IntegrityError) Error() string { return e.Cause.Error() }
+
+// Unwrap gives the cause.
+func (e *IntegrityError) Unwrap() error { return e.Cause }

@@ -1,0 +1,140 @@
+//go:build e2e && linux
+
+package manager
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/test/browser"
+)
+
+// TestPage has real browsers use the page as a person does, with a real authenticator
+// behind it.
+func TestPage(t *testing.T) {
+	for name, start := range map[string]func(context.Context, browser.Config) (browser.Browser, error){
+		"Chromium": func(ctx context.Context, c browser.Config) (browser.Browser, error) {
+			return browser.StartChromium(ctx, c)
+		},
+		"Firefox": func(ctx context.Context, c browser.Config) (browser.Browser, error) {
+			return browser.StartFirefox(ctx, c)
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			defer cancel()
+			b, err := start(ctx, browser.Config{Dir: t.TempDir()})
+			check(t, err)
+			defer func() { check(t, b.Close()) }()
+			t.Run("manages", func(t *testing.T) {
+				managePage(ctx, t, b, newDaemon(t, "github.com alice", "bank.example bob", "shop.example carol", "gitlab.com zoe"))
+			})
+			t.Run("many", func(t *testing.T) { manyRows(ctx, t, b) })
+		})
+	}
+}
+
+// visited is a page that is open and ready.
+type visited struct {
+	browser.Page
+
+	ctx context.Context
+}
+
+// helpers are what a person does, in the page's own words.
+const helpers = `
+	const $ = (id) => document.getElementById(id);
+	const until = async (holds) => { for (let i = 0; i < 400 && !holds(); i++) await new Promise((f) => setTimeout(f, 25)); return holds(); };
+	const press = (e, key, more) => e.dispatchEvent(new KeyboardEvent("keydown", {key, bubbles: true, cancelable: true, ...more}));
+	const type = (id, text) => { $(id).value = text; $(id).dispatchEvent(new Event("input", {bubbles: true})); };
+	const rows = () => [...document.querySelectorAll("#rows .row")].map((r) => r.querySelector(".service bdi").textContent + " " + r.querySelector(".user").textContent).join(", ");
+	const seen = (id) => $(id).checkVisibility();
+`
+
+func visit(ctx context.Context, t *testing.T, b browser.Browser, a *API) (*visited, *Server) {
+	t.Helper()
+	s, err := Open(ctx, a)
+	check(t, err)
+	t.Cleanup(func() { check(t, s.Close(context.Background())) })
+	page, err := b.Open(ctx, s.URL())
+	check(t, err)
+	v := &visited{Page: page, ctx: ctx}
+	v.wants(t, `await until(() => document.body.dataset.ready === "yes")`, "true")
+	return v, s
+}
+
+// wants holds an expression to its value.
+func (v *visited) wants(t *testing.T, expression, want string) {
+	t.Helper()
+	var got string
+	check(t, v.Evaluate(v.ctx, `(async () => {`+helpers+` return String(`+expression+`); })()`, &got))
+	if got != want {
+		t.Errorf("%s: %q, want %q", expression, got, want)
+	}
+}
+
+// does runs statements.
+func (v *visited) does(t *testing.T, statements string) {
+	t.Helper()
+	check(t, v.Evaluate(v.ctx, `(async () => {`+helpers+statements+`; return 1; })()`, nil))
+}
+
+func managePage(ctx context.Context, t *testing.T, b browser.Browser, a *API) {
+	v, s := visit(ctx, t, b, a)
+	v.wants(t, `location.hash + location.search`, "") // the link is not in the history
+	v.wants(t, `rows()`, "bank.example bob, github.com alice, gitlab.com zoe, shop.example carol")
+	v.wants(t, `$("pin-state").textContent`, "PIN set, 8 tries left")
+
+	v.does(t, `press(document.body, "/"); type("filter", "nothing <b>like</b> this")`)
+	v.wants(t, `document.activeElement.id + seen("no-match") + $("query").textContent`, "filtertruenothing <b>like</b> this")
+	v.does(t, `type("filter", "GIT")`)
+	v.wants(t, `rows()`, "github.com alice, gitlab.com zoe")
+	v.does(t, `press($("filter"), "Escape")`)
+	v.does(t, `document.querySelector('[data-sort="user_name"] button').click(); document.querySelector('[data-sort="user_name"] button').click()`)
+	v.wants(t, `rows()`, "gitlab.com zoe, shop.example carol, bank.example bob, github.com alice")
+
+	v.does(t, `press($("grid"), "End"); press($("grid"), "Enter")`)
+	v.wants(t, `$("details").open + $("details-title").textContent`, "truegithub.com")
+	v.does(t, `$("details").close(); document.querySelector("[data-act=rename]").click(); type("rename-user", "alicia"); type("rename-pin", "wrong"); document.querySelector("#rename [type=submit]").click()`)
+	v.wants(t, `await until(() => document.querySelector("#rename .trouble").textContent !== "") && $("rename-pin").value`, "")
+	v.wants(t, `await until(() => $("pin-state").textContent === "PIN set, 7 tries left")`, "true")
+	v.does(t, `type("rename-pin", "`+pin+`"); document.querySelector("#rename [type=submit]").click()`)
+	v.wants(t, `await until(() => rows().includes("github.com alicia")) && !$("rename").open`, "true")
+
+	v.does(t, `press($("grid"), "a", {ctrlKey: true}); press($("grid"), "Home"); press($("grid"), "ArrowDown", {shiftKey: true}); press($("grid"), "Delete")`)
+	v.wants(t, `$("delete").open + $("delete-phrase").textContent + $("delete-do").disabled`, "truedelete 2 passkeystrue")
+	v.does(t, `type("delete-typed", "Delete 2 passkeys"); type("delete-pin", "`+pin+`")`)
+	v.wants(t, `$("delete-do").disabled`, "true")
+	v.does(t, `type("delete-typed", "delete 2 passkeys"); $("delete-do").click()`)
+	v.wants(t, `await until(() => !$("delete").open && rows() === "bank.example bob, github.com alicia") && $("delete-pin").value`, "")
+	v.does(t, `$("show-history").click()`)
+	v.wants(t, `await until(() => $("entries").textContent.includes("PIN wrong")) && [...document.querySelectorAll("#entries tr")].filter((r) => r.children[1].textContent === "deleted").length`, "2")
+
+	v.does(t, `location.reload()`)
+	v.wants(t, `await until(() => document.body?.dataset.ready === "yes") && rows()`, "bank.example bob, github.com alicia")
+	check(t, v.Close(ctx))
+	gone, cancel := context.WithTimeout(ctx, 4*goneLimit)
+	defer cancel()
+	if err := s.Wait(gone); err != nil || gone.Err() != nil {
+		t.Errorf("the tab is closed, and the server stays: %v", err)
+	}
+}
+
+// manyRows holds that 5,000 passkeys are a few rows and a long runway.
+func manyRows(ctx context.Context, t *testing.T, b browser.Browser) {
+	const many = 5000
+	l := &listing{}
+	for i := range many {
+		l.passkeys = append(l.passkeys, ctap.Passkey{CredentialID: fmt.Appendf(nil, "%d", i), RPID: fmt.Sprintf("site%04d.example", i), Created: 1})
+	}
+	v, _ := visit(ctx, t, b, apiOf(l))
+	v.wants(t, `$("grid").getAttribute("aria-rowcount") + " " + (document.querySelectorAll("#rows .row").length < 60)`, "5001 true")
+	v.does(t, `press($("grid"), "End")`)
+	v.wants(t, `$("row-4999").getBoundingClientRect().bottom <= $("body").getBoundingClientRect().bottom + 1`, "true")
+	v.does(t, `$("body").scrollTop = 2500 * $("row-4999").offsetHeight; await new Promise((f) => setTimeout(f, 200))`)
+	v.wants(t, `Math.abs($("row-2500").getBoundingClientRect().top - $("body").getBoundingClientRect().top) <= 1`, "true")
+	check(t, v.Close(ctx))
+}
