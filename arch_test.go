@@ -129,7 +129,10 @@ func table() map[string]row {
 // testKits are contract suites, scripted users and what else tests share: only
 // tests and test/ import them.
 func testKits() []string {
-	return []string{"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest"}
+	return []string{
+		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest",
+		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest",
+	}
 }
 
 // node is one package of ours, over every system it is built for.
