@@ -7,6 +7,8 @@ import (
 	"io"
 
 	"github.com/spf13/cobra"
+
+	"github.com/localpasskey/localpasskey/internal/cli/man"
 )
 
 // Program is what the commands need of the process around them.
@@ -135,6 +137,18 @@ func (r *run) versionCommand() *cobra.Command {
 		RunE: r.does(func(context.Context, []string) error {
 			r.say("localpasskey %s", r.Version)
 			return nil
+		}),
+	}
+}
+
+func (r *run) manCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:    "man DIRECTORY",
+		Short:  "Write the manual pages",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: r.does(func(_ context.Context, args []string) error {
+			return man.Write(root, r.Version, args[0])
 		}),
 	}
 }
