@@ -70,7 +70,8 @@ func table() map[string]row {
 		"internal/consent":       {calls, nil},
 		"internal/credential":    {calls, nil},
 		"internal/management":    {join(calls, "internal/consent", "internal/credential"), nil},
-		"internal/authenticator": {join(calls, "internal/consent", "internal/credential", "internal/management"), nil},
+		"internal/config":        {join(calls, "internal/consent"), nil},
+		"internal/authenticator": {join(calls, "internal/consent", "internal/credential", "internal/management", "internal/config"), nil},
 
 		// Doors: each ends in a call on ctap.Authenticator and knows no more.
 		"internal/ctaphid":   {calls, nil},

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/config"
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/management"
@@ -47,6 +48,7 @@ type Authenticator struct {
 	log    *slog.Logger
 	gate   *consent.Gate
 	manage *management.Manager
+	config *config.Manager
 }
 
 // New makes an authenticator, powered on.
@@ -61,6 +63,7 @@ func New(c Config) (*Authenticator, error) {
 		keys: c.Keys, pin: c.PIN, store: c.Store, eraser: c.Eraser,
 		aaguid: c.AAGUID, log: c.Log, gate: gate,
 		manage: &management.Manager{Store: c.Store, Gate: gate, Capacity: maxCredentials},
+		config: &config.Manager{Settings: c.Store, Gate: gate},
 	}, nil
 }
 
@@ -187,6 +190,14 @@ func (ch *Channel) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*
 func (ch *Channel) Selection(ctx context.Context) error {
 	_, err := serve(ctx, ch, "selection", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, ch.a.gate.Confirm(ctx, Ask{Operation: OperationSelect})
+	})
+	return err
+}
+
+// Config is authenticatorConfig (CTAP 2.3 §6.11).
+func (ch *Channel) Config(ctx context.Context, req *ctap.ConfigRequest) error {
+	_, err := serve(ctx, ch, "authenticatorConfig", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, ch.a.config.Handle(ctx, req)
 	})
 	return err
 }

@@ -3,6 +3,7 @@ package authenticator
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/consent"
@@ -13,17 +14,18 @@ import (
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
 
-// From the specification: extension identifiers, §12.1 and §12.7.
+// From the specification: extension identifiers, §12.1, §12.5 and §12.7.
 const (
 	extCredProtect = "credProtect"
 	extHMACSecret  = "hmac-secret"
+	extMinPINLen   = "minPinLength"
 )
 
 // saltBytes is the length of one hmac-secret salt and output (§12.7).
 const saltBytes = 32
 
 // supportedExtensions is what getInfo lists: what this file carries out.
-func supportedExtensions() []string { return []string{extCredProtect, extHMACSecret} }
+func supportedExtensions() []string { return []string{extCredProtect, extHMACSecret, extMinPINLen} }
 
 // requestedProtection is the credProtect input at registration (§12.1).
 func requestedProtection(in ctap.Extensions) (Protection, error) {
@@ -44,6 +46,14 @@ func requestedProtection(in ctap.Extensions) (Protection, error) {
 // requestedHMACSecret is the hmac-secret input at registration (§12.7).
 func requestedHMACSecret(in ctap.Extensions) (wanted bool, err error) {
 	if raw, ok := in[extHMACSecret]; ok {
+		err = cbor.Unmarshal(raw, &wanted)
+	}
+	return wanted, err
+}
+
+// requestedMinPINLength is the minPinLength input at registration (§12.5).
+func requestedMinPINLength(in ctap.Extensions) (wanted bool, err error) {
+	if raw, ok := in[extMinPINLen]; ok {
 		err = cbor.Unmarshal(raw, &wanted)
 	}
 	return wanted, err
@@ -72,9 +82,17 @@ func macSpec(c *Credential, b Binding) KeySpec {
 	return KeySpec{Kind: MACKey, Binding: b, RPIDHash: c.Key.RPIDHash}
 }
 
-// registrationOutputs are the extension outputs of makeCredential.
-func registrationOutputs(in ctap.Extensions, c *Credential) (cbor.Raw, error) {
+// registrationOutputs are the extension outputs of makeCredential. The least length
+// of a PIN is told to those alone whom the settings name.
+func registrationOutputs(in ctap.Extensions, c *Credential, s Settings) (cbor.Raw, error) {
 	out := map[string]any{}
+	wanted, err := requestedMinPINLength(in)
+	if err != nil {
+		return nil, err
+	}
+	if wanted && slices.Contains(s.MinPINLengthRPIDs, c.RP.ID) {
+		out[extMinPINLen] = s.MinPINLength
+	}
 	if _, ok := in[extCredProtect]; ok {
 		out[extCredProtect] = uint(c.Protection)
 	}

@@ -3,6 +3,7 @@ package authenticator
 import (
 	"context"
 
+	"github.com/localpasskey/localpasskey/internal/config"
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -54,6 +55,8 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 		RemainingDiscoverableCredentials: &left,
 		AttestationFormats:               []string{formatPacked, formatNone},
 		MaxPINLength:                     consent.MaxPINBytes,
+		MaxRPIDsForSetMinPINLength:       config.MaxRPIDs,
+		AuthenticatorConfigCommands:      a.config.Supported(),
 	}
 	if a.gate.BuiltInUV != nil {
 		info.UVModality = uvPasscodeInternal
@@ -72,10 +75,13 @@ func (a *Authenticator) options(door ctap.Door, settings Settings) map[string]bo
 		"pinUvAuthToken":   true,
 		"credMgmt":         true,
 		"alwaysUv":         settings.AlwaysUV,
+		"authnrCfg":        true,
+		"setMinPINLength":  true,
 		"makeCredUvNotRqd": false,
 	}
 	if a.gate.BuiltInUV != nil {
 		o["uv"] = a.gate.CanVerify()
+		o["uvAcfg"] = true
 	}
 	return o
 }

@@ -193,8 +193,8 @@ func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRe
 		format = formatNone // the key cannot sign before there is a PIN
 	}
 	wantsMAC, err := requestedHMACSecret(req.Extensions)
-	if err != nil {
-		return nil, err
+	if _, minErr := requestedMinPINLength(req.Extensions); err != nil || minErr != nil {
+		return nil, errors.Join(err, minErr)
 	}
 	replaced, err := a.makeRoom(c)
 	if err != nil {
@@ -281,7 +281,11 @@ func attestationFormat(preference []string) string {
 // attest makes the attestation object (WebAuthn L3 §6.5, §8.2): with format
 // packed, self attestation by the credential's own key.
 func (a *Authenticator) attest(ctx context.Context, req *ctap.MakeCredentialRequest, c *Credential, z *consent.Authorization, r *ready, format string) (*ctap.MakeCredentialResponse, error) {
-	outputs, err := registrationOutputs(req.Extensions, c)
+	settings, err := a.store.Settings()
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := registrationOutputs(req.Extensions, c, settings)
 	if err != nil {
 		return nil, err
 	}

@@ -107,6 +107,7 @@ const (
 	OperationReset    = consent.OperationReset
 	OperationPIN      = consent.OperationPIN
 	OperationExists   = consent.OperationExists
+	OperationRelax    = consent.OperationRelax
 )
 
 // GrantLifetime bounds every grant, in the hardware.

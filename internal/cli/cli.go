@@ -108,7 +108,7 @@ func (r *run) root() *cobra.Command {
 	root.SetVersionTemplate("localpasskey {{.Version}}\n")
 	root.PersistentFlags().StringVar(&r.socket, "socket", r.Socket, "`path` of the daemon's socket")
 	root.AddCommand(
-		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(),
+		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(), r.configCommand(),
 		r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(),
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)

@@ -14,7 +14,7 @@ import (
 )
 
 // grantable are the permissions a token can have here.
-const grantable = usePermissions | ctap.PermissionCredentialManagement
+const grantable = usePermissions | ctap.PermissionCredentialManagement | ctap.PermissionConfiguration
 
 // ClientPIN is authenticatorClientPIN (CTAP 2.3 §6.5.5).
 func (g *Gate) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
@@ -117,34 +117,34 @@ func (g *Gate) setPIN(ctx context.Context, req *ctap.ClientPINRequest) error {
 	if g.PIN.IsSet() || !shared.Verify(req.NewPINEnc, req.PINUVAuthParam) {
 		return ctap.PINAuthInvalid
 	}
-	hash, err := g.newPIN(shared, req.NewPINEnc)
+	to, err := g.newPIN(shared, req.NewPINEnc)
 	if err != nil {
 		return err
 	}
-	defer hash.Wipe()
-	return g.PIN.Change(ctx, secret.Bytes{}, hash)
+	defer to.hash.Wipe()
+	return g.put(ctx, secret.Bytes{}, to)
 }
 
-// newPIN decrypts and checks a new PIN and gives its hash.
-func (g *Gate) newPIN(shared *pinuv.Shared, enc []byte) (secret.Bytes, error) {
+// newPIN decrypts and checks a new PIN.
+func (g *Gate) newPIN(shared *pinuv.Shared, enc []byte) (chosen, error) {
 	padded, err := shared.Decrypt(enc)
 	if err != nil {
-		return secret.Bytes{}, ctap.PINAuthInvalid
+		return chosen{}, ctap.PINAuthInvalid
 	}
 	defer padded.Wipe()
 	if padded.Len() != paddedPINBytes {
-		return secret.Bytes{}, ctap.InvalidParameter
+		return chosen{}, ctap.InvalidParameter
 	}
 	settings, err := g.Settings.Settings()
 	if err != nil {
-		return secret.Bytes{}, err
+		return chosen{}, err
 	}
 	pin := bytes.TrimRight(padded.Reveal(), "\x00")
-	points := utf8.RuneCount(pin)
-	if !utf8.Valid(pin) || len(pin) > maxPINBytes || points < int(settings.MinPINLength) {
-		return secret.Bytes{}, ctap.PINPolicyViolation
+	points := uint(utf8.RuneCount(pin))
+	if !utf8.Valid(pin) || len(pin) > maxPINBytes || points < settings.MinPINLength {
+		return chosen{}, ctap.PINPolicyViolation
 	}
-	return hashPIN(pin), nil
+	return chosen{hash: hashPIN(pin), points: points}, nil
 }
 
 // changePIN is §6.5.5.6. The hardware checks the old PIN in the same step that
@@ -173,7 +173,7 @@ func (g *Gate) changePIN(ctx context.Context, req *ctap.ClientPINRequest) error 
 	}
 	defer from.Wipe()
 	to, policyErr := g.newPIN(shared, req.NewPINEnc)
-	defer to.Wipe()
+	defer to.hash.Wipe()
 	return g.replacePIN(ctx, from, to, policyErr)
 }
 
@@ -194,7 +194,7 @@ func (g *Gate) blocked(ctx context.Context) error {
 
 // replacePIN keeps the specification's order of answers: a wrong old PIN counts
 // even when the new one could not be taken.
-func (g *Gate) replacePIN(ctx context.Context, from, to secret.Bytes, policyErr error) error {
+func (g *Gate) replacePIN(ctx context.Context, from secret.Bytes, to chosen, policyErr error) error {
 	if policyErr != nil {
 		_, err := g.PIN.Verify(ctx, from, nil)
 		return errors.Join(g.platformAnswer(err), policyErr)
@@ -203,21 +203,14 @@ func (g *Gate) replacePIN(ctx context.Context, from, to secret.Bytes, policyErr 
 	if err != nil {
 		return err
 	}
-	if settings.ForcePINChange && from.Equal(to) {
+	if settings.ForcePINChange && from.Equal(to.hash) {
 		return ctap.PINPolicyViolation
 	}
-	err = g.PIN.Change(ctx, from, to)
+	err = g.put(ctx, from, to)
 	if _, wrong := errors.AsType[*WrongPIN](err); !wrong {
 		g.dropToken() // even if only the answer was lost
 	}
-	if err := g.platformAnswer(err); err != nil {
-		return err
-	}
-	if !settings.ForcePINChange {
-		return nil
-	}
-	settings.ForcePINChange = false
-	return g.Settings.PutSettings(settings)
+	return g.platformAnswer(err)
 }
 
 func decryptHash(shared *pinuv.Shared, enc []byte) (secret.Bytes, error) {

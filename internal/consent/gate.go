@@ -87,10 +87,20 @@ func (g *Gate) current() powerCycle {
 // Reinsert tells whether PINs are refused until a PowerCycle.
 func (g *Gate) Reinsert() bool { return g.wrongInARow.Load() >= maxWrongInARow }
 
-// CanVerify tells whether built-in user verification works now.
+// CanVerify tells whether built-in user verification works now. A PIN that has to be
+// changed verifies nobody; the platform, asking for it, learns what is to be done.
 func (g *Gate) CanVerify() bool {
-	return g.BuiltInUV != nil && g.BuiltInUV() && g.PIN.IsSet()
+	return g.BuiltInUV != nil && g.BuiltInUV() && g.PIN.IsSet() && !g.mustChange()
 }
+
+// mustChange tells whether the PIN has to be changed before it is good for anything.
+func (g *Gate) mustChange() bool {
+	settings, err := g.Settings.Settings()
+	return err != nil || settings.ForcePINChange
+}
+
+// EndToken ends the token in use. The caller holds the turn.
+func (g *Gate) EndToken() { g.dropToken() }
 
 // Forget drops token and key agreement, as a reset does, and with them what
 // earlier commands left for their "next". The caller holds the turn.

@@ -21,6 +21,7 @@ type Authenticator interface {
 	Reset(ctx context.Context) error
 	CredentialManagement(ctx context.Context, req *CredentialManagementRequest) (*CredentialManagementResponse, error)
 	Selection(ctx context.Context) error
+	Config(ctx context.Context, req *ConfigRequest) error
 
 	// Vendor carries our own commands (vendor.go), offered on the socket only.
 	// params and the result are one canonical CBOR item each, or empty. Every
@@ -41,6 +42,7 @@ const (
 	CommandGetNextAssertion     Command = 0x08
 	CommandCredentialManagement Command = 0x0A
 	CommandSelection            Command = 0x0B
+	CommandConfig               Command = 0x0D
 )
 
 // CommandCredentialManagementPrototype is credential management as CTAP 2.1's

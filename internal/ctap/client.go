@@ -62,6 +62,12 @@ func (c *Client) Selection(ctx context.Context) error {
 	return err
 }
 
+// Config sends authenticatorConfig.
+func (c *Client) Config(ctx context.Context, req *ConfigRequest) error {
+	_, err := exchange[struct{}](ctx, c, CommandConfig, req)
+	return err
+}
+
 // CredentialManagement sends authenticatorCredentialManagement.
 func (c *Client) CredentialManagement(ctx context.Context, req *CredentialManagementRequest) (*CredentialManagementResponse, error) {
 	return exchange[CredentialManagementResponse](ctx, c, CommandCredentialManagement, req)

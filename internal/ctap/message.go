@@ -123,11 +123,14 @@ type GetInfoResponse struct {
 	ForcePINChange                   *bool            `cbor:"12,keyasint,omitempty"`
 	MinPINLength                     uint             `cbor:"13,keyasint,omitempty"`
 	FirmwareVersion                  uint             `cbor:"14,keyasint,omitempty"`
+	MaxRPIDsForSetMinPINLength       uint             `cbor:"16,keyasint,omitempty"`
 	PreferredPlatformUVAttempts      uint             `cbor:"17,keyasint,omitempty"`
 	UVModality                       uint             `cbor:"18,keyasint,omitempty"`
 	RemainingDiscoverableCredentials *uint            `cbor:"20,keyasint,omitempty"`
 	AttestationFormats               []string         `cbor:"22,keyasint,omitempty"`
 	MaxPINLength                     uint             `cbor:"29,keyasint,omitempty"`
+
+	AuthenticatorConfigCommands []uint `cbor:"31,keyasint,omitempty"`
 }
 
 // PINSubcommand selects what authenticatorClientPIN does (CTAP 2.3 §6.5.5).

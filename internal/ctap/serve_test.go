@@ -81,6 +81,11 @@ func TestServe(t *testing.T) {
 		{"selection", "0b", nil, nil, "selection", "00"},
 		{"selection cancelled", "0b", nil, context.Canceled, "selection", "2d"},
 
+		{"config", "0d a2 01 02 02 a0", nil, nil, "config", "00"},
+		{"config refused", "0d a1 01 03", nil, ctap.PUATRequired, "config", "36"},
+		{"config without parameters", "0d", nil, nil, "", "14"},
+		{"config, sub-command of two bytes", "0d a1 01 19 0102", nil, nil, "", "11"},
+
 		{"clientPIN", "06 a2 01 02 02 01", &ctap.ClientPINResponse{PINRetries: &retries}, nil, "clientPIN", "00 a1 03 08"},
 		{"empty map as answer", "06 a2 01 02 02 03", &ctap.ClientPINResponse{}, nil, "clientPIN", "00"},
 		{"no answer at all", "06 a2 01 02 02 03", nil, nil, "clientPIN", "00"},
@@ -184,6 +189,7 @@ func TestRoundTrip(t *testing.T) {
 				MaxCredentialIDLength: 32, Transports: []string{"usb"}, Algorithms: algorithms, ForcePINChange: &no, MinPINLength: 4,
 				FirmwareVersion: 1, PreferredPlatformUVAttempts: 1, UVModality: 2, RemainingDiscoverableCredentials: &many,
 				AttestationFormats: []string{"packed"}, MaxPINLength: 63,
+				MaxRPIDsForSetMinPINLength: 2, AuthenticatorConfigCommands: []uint{2},
 			},
 			func(a ctap.Authenticator, _ any) (any, error) { return a.GetInfo(t.Context()) },
 		},
@@ -195,6 +201,13 @@ func TestRoundTrip(t *testing.T) {
 			&ctap.ClientPINResponse{KeyAgreement: publicKey(), PINUVAuthToken: []byte{1}, PINRetries: &n, PowerCycleState: &yes, UVRetries: &many},
 			func(a ctap.Authenticator, q any) (any, error) {
 				return a.ClientPIN(t.Context(), q.(*ctap.ClientPINRequest))
+			},
+		},
+		{
+			&ctap.ConfigRequest{Subcommand: 3, Params: cbor.Raw{0xa0}, PINUVAuthProtocol: pinuv.Two, PINUVAuthParam: param},
+			nil,
+			func(a ctap.Authenticator, q any) (any, error) {
+				return nil, a.Config(t.Context(), q.(*ctap.ConfigRequest))
 			},
 		},
 		{

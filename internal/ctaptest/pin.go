@@ -125,7 +125,7 @@ func checkTokens(r *rig) {
 		0:                                ctap.InvalidParameter,
 		ctap.PermissionBioEnrollment:     ctap.UnauthorizedPermission,
 		ctap.PermissionMakeCredential:    ctap.MissingParameter, // no RP
-		ctap.PermissionConfiguration | 1: ctap.UnauthorizedPermission,
+		ctap.PermissionConfiguration | 8: ctap.UnauthorizedPermission,
 	} {
 		_, err := r.platform().TokenWithPIN(r.Context(), pin(otherPIN), permissions, "")
 		r.wants(want, err)

@@ -20,6 +20,7 @@ func checkInfo(r *rig) {
 	for option, want := range map[string]bool{
 		"rk": true, "up": true, "uv": false, "clientPin": false, "pinUvAuthToken": true,
 		"credMgmt": true, "alwaysUv": true, "makeCredUvNotRqd": false, "plat": r.Socket,
+		"authnrCfg": true, "uvAcfg": true, "setMinPINLength": true,
 	} {
 		if got, present := info.Options[option]; !present || got != want {
 			r.Errorf("option %s: %v, present %v", option, got, present)
@@ -27,6 +28,9 @@ func checkInfo(r *rig) {
 	}
 	if !slices.Equal(info.Transports, []string{"internal", "usb"}) {
 		r.Errorf("transports %v", info.Transports)
+	}
+	if !slices.Equal(info.AuthenticatorConfigCommands, []uint{2, 3}) || info.MaxRPIDsForSetMinPINLength == 0 {
+		r.Errorf("config commands %v, %d relying parties", info.AuthenticatorConfigCommands, info.MaxRPIDsForSetMinPINLength)
 	}
 	r.setPIN()
 	info, err = r.a.GetInfo(r.Context())

@@ -165,6 +165,15 @@ func (ch *channel) CredentialManagement(ctx context.Context, req *ctap.Credentia
 	return core.CredentialManagement(ctx, req)
 }
 
+// Config passes the command on.
+func (ch *channel) Config(ctx context.Context, req *ctap.ConfigRequest) error {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return err
+	}
+	return core.Config(ctx, req)
+}
+
 // Selection passes the command on.
 func (ch *channel) Selection(ctx context.Context) error {
 	core, err := ch.plain(ctx)

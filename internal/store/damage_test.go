@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -357,7 +358,7 @@ func TestErase(t *testing.T) {
 		t.Helper()
 		n, err := s.Count()
 		settings, settingsErr := s.Settings()
-		if err := errors.Join(err, settingsErr); err != nil || n != 0 || settings != authenticator.DefaultSettings() {
+		if err := errors.Join(err, settingsErr); err != nil || n != 0 || !reflect.DeepEqual(settings, authenticator.DefaultSettings()) {
 			t.Errorf("left: %d credentials, settings %+v, %v", n, settings, err)
 		}
 		if got, err := s.Ledger().Load(); err != nil || string(got) != "the hardware's record" {

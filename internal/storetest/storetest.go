@@ -407,7 +407,7 @@ func used(t *testing.T, s authenticator.Store) {
 
 func settings(t *testing.T, s authenticator.Store) {
 	for _, want := range []authenticator.Settings{
-		{AlwaysUV: true, MinPINLength: 12, ForcePINChange: true},
+		{AlwaysUV: true, MinPINLength: 12, ForcePINChange: true, MinPINLengthRPIDs: []string{"example.com"}, PINLength: 13},
 		{},
 	} {
 		if err := s.PutSettings(want); err != nil {
