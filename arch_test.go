@@ -70,8 +70,9 @@ func table() map[string]row {
 		"internal/consent":       {calls, nil},
 		"internal/credential":    {calls, nil},
 		"internal/management":    {join(calls, "internal/consent", "internal/credential"), nil},
+		"internal/extension":     {join(calls, "internal/credential"), nil},
 		"internal/config":        {join(calls, "internal/consent"), nil},
-		"internal/authenticator": {join(calls, "internal/consent", "internal/credential", "internal/management", "internal/config"), nil},
+		"internal/authenticator": {join(calls, "internal/consent", "internal/credential", "internal/management", "internal/config", "internal/extension"), nil},
 
 		// Doors: each ends in a call on ctap.Authenticator and knows no more.
 		"internal/ctaphid":   {calls, nil},

@@ -12,6 +12,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/extension"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
@@ -27,7 +28,7 @@ type signIn struct {
 	*ctap.GetAssertionRequest
 	rpIDHash [32]byte
 	up       bool
-	salts    *salts
+	asked    *extension.SignIn
 }
 
 // GetAssertion is authenticatorGetAssertion (CTAP 2.3 §6.2.2); comments give its
@@ -79,11 +80,11 @@ func (ch *Channel) getAssertion(ctx context.Context, req *ctap.GetAssertionReque
 	if len(req.AllowList) > 0 {
 		found = found[:1] // step 11: any one of them
 	}
-	if in.salts, err = a.openSalts(req.Extensions); err != nil { // step 8
+	if in.asked, err = extension.ReadSignIn(req.Extensions, a.gate.Decapsulate); err != nil { // step 8
 		return nil, err
 	}
-	if in.salts != nil && !up {
-		in.salts.wipe()
+	if in.asked.Salts != nil && !up {
+		in.asked.Wipe()
 		return nil, ctap.UnsupportedOption
 	}
 	return ch.signIn(ctx, in, z, found)
@@ -184,7 +185,7 @@ func (ch *Channel) signInSilently(ctx context.Context, in *signIn, z *consent.Au
 // close drops the verification and the salts.
 func (l *remaining) close() {
 	l.auth.Release()
-	l.request.salts.wipe()
+	l.request.asked.Wipe()
 }
 
 // onlyAccount finds whose the one passkey is that a relying party has here.
@@ -268,7 +269,11 @@ func decoySignature() ([]byte, error) {
 // assert makes the assertion (WebAuthn L3 §6.3.3). After the gesture only this is
 // left: hmac-secret where asked for, and one signature.
 func (a *Authenticator) assert(ctx context.Context, in *signIn, z *consent.Authorization, c *Credential, r *ready) (*ctap.GetAssertionResponse, error) {
-	outputs, err := a.assertionOutputs(ctx, c, z, in.salts)
+	secrets, err := a.secrets(ctx, c, z, in.asked.Salts)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := in.asked.Outputs(secrets)
 	if err != nil {
 		return nil, err
 	}

@@ -7,6 +7,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/extension"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 )
 
@@ -41,7 +42,7 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 	left := uint(max(0, maxCredentials-count))
 	info := &ctap.GetInfoResponse{
 		Versions:                         []string{"FIDO_2_3", "FIDO_2_1", "FIDO_2_0"},
-		Extensions:                       supportedExtensions(),
+		Extensions:                       extension.Supported(),
 		AAGUID:                           a.aaguid,
 		Options:                          a.options(door, settings),
 		MaxMessageSize:                   maxMessageBytes,

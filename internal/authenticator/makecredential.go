@@ -12,6 +12,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/extension"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
@@ -82,11 +83,13 @@ func (a *Authenticator) makeCredential(ctx context.Context, req *ctap.MakeCreden
 	if err := a.refuseExcluded(ctx, req, z); err != nil { // step 12
 		return nil, err
 	}
-	c, err := newCredential(req, discoverable, settings, a.aaguid) // steps 13, 15–16
+	asked, err := extension.ReadRegistration(req.Extensions) // step 15
 	if err != nil {
 		return nil, err
 	}
-	return a.register(ctx, req, c, z) // steps 14, 17–19
+	c := newCredential(req, discoverable, settings, asked) // steps 13, 16
+	c.AAGUID = a.aaguid
+	return a.register(ctx, &registration{req, asked, c}, z) // steps 14, 17–19
 }
 
 func checkMakeCredential(req *ctap.MakeCredentialRequest) error {
@@ -164,37 +167,36 @@ func (a *Authenticator) refuseExcluded(ctx context.Context, req *ctap.MakeCreden
 	return errors.Join(ctap.CredentialExcluded, yes.Use.Close())
 }
 
+// registration is a makeCredential request that has been checked, and the credential
+// it makes.
+type registration struct {
+	*ctap.MakeCredentialRequest
+	asked *extension.Registration
+	made  *Credential
+}
+
 // newCredential makes the record of a credential, still without keys.
-func newCredential(req *ctap.MakeCredentialRequest, discoverable bool, s Settings, aaguid webauthn.AAGUID) (*Credential, error) {
-	protection, err := requestedProtection(req.Extensions)
-	if err != nil {
-		return nil, err
-	}
+func newCredential(req *ctap.MakeCredentialRequest, discoverable bool, s Settings, asked *extension.Registration) *Credential {
 	c := &Credential{
 		ID:           secret.Random(credential.IDBytes).Reveal(),
 		RP:           ctap.RelyingParty{ID: req.RP.ID, Name: credential.CutName(req.RP.Name)},
 		User:         ctap.User{ID: req.User.ID, Name: credential.CutName(req.User.Name), DisplayName: credential.CutName(req.User.DisplayName)},
 		Discoverable: discoverable,
-		Protection:   protection,
-		AAGUID:       aaguid,
+		Protection:   asked.Protection,
 		Created:      time.Now(),
 	}
 	c.Key.KeySpec = KeySpec{Kind: SigningKey, Binding: PresenceOnly, RPIDHash: webauthn.RPIDHash(req.RP.ID)}
-	if s.AlwaysUV || protection == UVRequired {
+	if s.AlwaysUV || asked.Protection == UVRequired {
 		c.Key.Binding = PINBound
 	}
-	return c, nil
+	return c
 }
 
 // register asks, signs, stores and answers (steps 14, 17–19).
-func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRequest, c *Credential, z *consent.Authorization) (*ctap.MakeCredentialResponse, error) {
-	format := attestationFormat(req.AttestationFormatsPreference)
+func (a *Authenticator) register(ctx context.Context, req *registration, z *consent.Authorization) (*ctap.MakeCredentialResponse, error) {
+	c, format := req.made, attestationFormat(req.AttestationFormatsPreference)
 	if c.Key.Binding == PINBound && !z.UV() {
 		format = formatNone // the key cannot sign before there is a PIN
-	}
-	wantsMAC, err := requestedHMACSecret(req.Extensions)
-	if _, minErr := requestedMinPINLength(req.Extensions); err != nil || minErr != nil {
-		return nil, errors.Join(err, minErr)
 	}
 	replaced, err := a.makeRoom(c)
 	if err != nil {
@@ -202,12 +204,12 @@ func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRe
 	}
 	ask := Ask{Operation: OperationRegister, RP: *req.RP, Accounts: []ctap.User{c.User}, Replaces: len(replaced) > 0}
 	yes, err := consent.Obtain(ctx, a.gate, z, ask, func(ctx context.Context) (*ready, error) {
-		return a.prepareRegistration(ctx, c, z, format == formatPacked, wantsMAC)
+		return a.prepareRegistration(ctx, c, z, format == formatPacked, req.asked.HMACSecret)
 	})
 	if err != nil {
 		return nil, err
 	}
-	response, err := a.attest(ctx, req, c, z, yes.Use, format)
+	response, err := a.attest(ctx, req, z, yes.Use, format)
 	if err = errors.Join(err, yes.Use.Close()); err != nil {
 		return nil, err
 	}
@@ -280,12 +282,13 @@ func attestationFormat(preference []string) string {
 
 // attest makes the attestation object (WebAuthn L3 §6.5, §8.2): with format
 // packed, self attestation by the credential's own key.
-func (a *Authenticator) attest(ctx context.Context, req *ctap.MakeCredentialRequest, c *Credential, z *consent.Authorization, r *ready, format string) (*ctap.MakeCredentialResponse, error) {
+func (a *Authenticator) attest(ctx context.Context, req *registration, z *consent.Authorization, r *ready, format string) (*ctap.MakeCredentialResponse, error) {
 	settings, err := a.store.Settings()
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := registrationOutputs(req.Extensions, c, settings)
+	c := req.made
+	outputs, err := req.asked.Outputs(c, extension.PINLength{Least: settings.MinPINLength, RPIDs: settings.MinPINLengthRPIDs})
 	if err != nil {
 		return nil, err
 	}
