@@ -132,7 +132,7 @@ func table() map[string]row {
 // tests and test/ import them.
 func testKits() []string {
 	return []string{
-		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest",
+		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party",
 		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest",
 	}
 }

@@ -6,50 +6,51 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/party"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
 func (r *rig) info() *ctap.GetInfoResponse {
 	r.Helper()
-	info, err := r.a.GetInfo(r.Context())
-	r.ok(err)
+	info, err := r.A.GetInfo(r.Context())
+	r.OK(err)
 	return info
 }
 
 // setMinPINLength makes that request with a fresh token.
 func (r *rig) setMinPINLength(params *ctap.MinPINLengthParams) error {
 	r.Helper()
-	return ctap.Configure(r.Context(), r.a, r.token(ctap.PermissionConfiguration, ""), ctap.SetMinPINLength, params)
+	return ctap.Configure(r.Context(), r.A, r.Token(ctap.PermissionConfiguration, ""), ctap.SetMinPINLength, params)
 }
 
 func checkAlwaysUV(r *rig) {
-	r.setPIN()
-	bound := r.register(site, "alice")
-	token := r.token(ctap.PermissionConfiguration, "")
-	r.ok(ctap.Configure(r.Context(), r.a, token, ctap.ToggleAlwaysUV, nil))
+	r.SetPIN()
+	bound := r.Register(party.Site, "alice")
+	token := r.Token(ctap.PermissionConfiguration, "")
+	r.OK(ctap.Configure(r.Context(), r.A, token, ctap.ToggleAlwaysUV, nil))
 	if r.info().Options["alwaysUv"] {
 		r.Fatal("alwaysUv is still on")
 	}
 	// What is made now works without the PIN, what was made before does not.
-	present := r.register("other.example", "bob")
+	present := r.Register("other.example", "bob")
 	r.Person.SetPINs()
-	response, err := r.a.GetAssertion(r.Context(), signIn("other.example", present))
-	r.ok(err)
-	r.wantFlags(present.verify(r, response), webauthn.FlagUP)
-	r.Person.SetPINs(firstPIN)
-	response, err = r.a.GetAssertion(r.Context(), signIn(site, bound))
-	r.ok(err)
-	r.wantFlags(bound.verify(r, response), webauthn.FlagUP|webauthn.FlagUV)
+	response, err := r.A.GetAssertion(r.Context(), party.SignIn("other.example", present))
+	r.OK(err)
+	r.WantFlags(present.Verify(r.Rig, response), webauthn.FlagUP)
+	r.Person.SetPINs(party.FirstPIN)
+	response, err = r.A.GetAssertion(r.Context(), party.SignIn(party.Site, bound))
+	r.OK(err)
+	r.WantFlags(bound.Verify(r.Rig, response), webauthn.FlagUP|webauthn.FlagUV)
 	r.PowerCycle(r.T)
-	r.a = r.Open(r.T)
+	r.A = r.Open(r.T)
 	if r.info().Options["alwaysUv"] {
 		r.Error("alwaysUv came back with the power")
 	}
 	// Our own prompt can permit it as well.
-	token, err = r.platform().TokenWithUV(r.Context(), ctap.PermissionConfiguration, "")
-	r.ok(err)
-	r.ok(ctap.Configure(r.Context(), r.a, token, ctap.ToggleAlwaysUV, nil))
+	token, err = r.Platform().TokenWithUV(r.Context(), ctap.PermissionConfiguration, "")
+	r.OK(err)
+	r.OK(ctap.Configure(r.Context(), r.A, token, ctap.ToggleAlwaysUV, nil))
 	if !r.info().Options["alwaysUv"] {
 		r.Error("alwaysUv is still off")
 	}
@@ -58,18 +59,18 @@ func checkAlwaysUV(r *rig) {
 func checkAlwaysUVWithoutPIN(r *rig) {
 	toggle := &ctap.ConfigRequest{Subcommand: ctap.ToggleAlwaysUV}
 	r.Person.SetTouch(Deny)
-	r.wants(ctap.OperationDenied, r.a.Config(r.Context(), toggle))
+	r.Wants(ctap.OperationDenied, r.A.Config(r.Context(), toggle))
 	r.Person.SetTouch(Auto)
-	r.wants(ctap.PUATRequired, r.a.Config(r.Context(), &ctap.ConfigRequest{Subcommand: ctap.SetMinPINLength}))
+	r.Wants(ctap.PUATRequired, r.A.Config(r.Context(), &ctap.ConfigRequest{Subcommand: ctap.SetMinPINLength}))
 	r.Person.Asked()
-	r.ok(r.a.Config(r.Context(), toggle))
+	r.OK(r.A.Config(r.Context(), toggle))
 	if asks := r.Person.Asked(); len(asks) != 1 || r.info().Options["alwaysUv"] {
 		r.Fatalf("asked %+v, options %v", asks, r.info().Options)
 	}
-	c := r.registerRequest(registration(site, "alice"))
-	r.wantFlags(c.data, webauthn.FlagUP|webauthn.FlagAT)
+	c := r.RegisterRequest(party.Registration(party.Site, "alice"))
+	r.WantFlags(c.Data, webauthn.FlagUP|webauthn.FlagAT)
 	r.Person.Asked()
-	r.ok(r.a.Config(r.Context(), toggle))
+	r.OK(r.A.Config(r.Context(), toggle))
 	if asks := r.Person.Asked(); len(asks) != 0 || !r.info().Options["alwaysUv"] {
 		r.Errorf("asked %+v, options %v", asks, r.info().Options)
 	}
@@ -77,45 +78,45 @@ func checkAlwaysUVWithoutPIN(r *rig) {
 
 func checkMinPINLength(r *rig) {
 	yes, eight, thirteen, fourteen := true, uint(8), uint(13), uint(14)
-	r.setPIN() // 13 characters
+	r.SetPIN() // 13 characters
 	length := func(n *uint) *ctap.MinPINLengthParams { return &ctap.MinPINLengthParams{NewMinPINLength: n} }
-	r.ok(r.setMinPINLength(&ctap.MinPINLengthParams{NewMinPINLength: &eight, RPIDs: []string{"a.example", site}}))
-	if got := r.minPINLength(site); got == nil || *got != 8 {
+	r.OK(r.setMinPINLength(&ctap.MinPINLengthParams{NewMinPINLength: &eight, RPIDs: []string{"a.example", party.Site}}))
+	if got := r.minPINLength(party.Site); got == nil || *got != 8 {
 		r.Errorf("a listed relying party was told %v", got)
 	}
 	if got := r.minPINLength("other.example"); got != nil {
 		r.Errorf("another was told %d", *got)
 	}
-	r.ok(r.setMinPINLength(length(&thirteen)))
+	r.OK(r.setMinPINLength(length(&thirteen)))
 	if info := r.info(); info.MinPINLength != 13 || *info.ForcePINChange {
 		r.Errorf("least %d, change %v", info.MinPINLength, *info.ForcePINChange)
 	}
-	r.wants(ctap.PINPolicyViolation, r.setMinPINLength(length(&eight)))
-	r.wants(ctap.PINPolicyViolation, r.platform().ChangePIN(r.Context(), pin(firstPIN), pin("twelve chars")))
-	r.ok(r.setMinPINLength(length(&fourteen)))
+	r.Wants(ctap.PINPolicyViolation, r.setMinPINLength(length(&eight)))
+	r.Wants(ctap.PINPolicyViolation, r.Platform().ChangePIN(r.Context(), party.PIN(party.FirstPIN), party.PIN("twelve chars")))
+	r.OK(r.setMinPINLength(length(&fourteen)))
 	r.mustChange()
-	r.ok(r.platform().ChangePIN(r.Context(), pin(firstPIN), pin(firstPIN+"s")))
-	r.ok(r.platform().ChangePIN(r.Context(), pin(firstPIN+"s"), pin(firstPIN+"t")))
-	token, err := r.platform().TokenWithPIN(r.Context(), pin(firstPIN+"t"), ctap.PermissionConfiguration, "")
-	r.ok(err)
-	r.ok(ctap.Configure(r.Context(), r.a, token, ctap.SetMinPINLength, &ctap.MinPINLengthParams{ForceChangePIN: &yes}))
+	r.OK(r.Platform().ChangePIN(r.Context(), party.PIN(party.FirstPIN), party.PIN(party.FirstPIN+"s")))
+	r.OK(r.Platform().ChangePIN(r.Context(), party.PIN(party.FirstPIN+"s"), party.PIN(party.FirstPIN+"t")))
+	token, err := r.Platform().TokenWithPIN(r.Context(), party.PIN(party.FirstPIN+"t"), ctap.PermissionConfiguration, "")
+	r.OK(err)
+	r.OK(ctap.Configure(r.Context(), r.A, token, ctap.SetMinPINLength, &ctap.MinPINLengthParams{ForceChangePIN: &yes}))
 	if info := r.info(); info.MinPINLength != 14 || !*info.ForcePINChange {
 		r.Errorf("least %d, change %v", info.MinPINLength, *info.ForcePINChange)
 	}
-	r.wants(ctap.PINAuthInvalid, ctap.Configure(r.Context(), r.a, token, ctap.ToggleAlwaysUV, nil)) // the token is gone
-	r.wants(ctap.PINPolicyViolation, r.platform().ChangePIN(r.Context(), pin(firstPIN+"t"), pin(firstPIN+"t")))
+	r.Wants(ctap.PINAuthInvalid, ctap.Configure(r.Context(), r.A, token, ctap.ToggleAlwaysUV, nil)) // the token is gone
+	r.Wants(ctap.PINPolicyViolation, r.Platform().ChangePIN(r.Context(), party.PIN(party.FirstPIN+"t"), party.PIN(party.FirstPIN+"t")))
 }
 
 // minPINLength registers and gives the output of minPinLength, nil for none.
 func (r *rig) minPINLength(rpID string) *uint {
 	r.Helper()
-	req := registration(rpID, "alice")
-	req.Extensions = ctap.Extensions{"minPinLength": raw(r, true)}
+	req := party.Registration(rpID, "alice")
+	req.Extensions = ctap.Extensions{"minPinLength": party.Raw(r.Rig, true)}
 	var outputs struct {
 		Length *uint `cbor:"minPinLength"`
 	}
-	if c := r.registerRequest(r.authenticated(req)); len(c.data.Extensions) > 0 {
-		r.ok(cbor.Unmarshal(c.data.Extensions, &outputs))
+	if c := r.RegisterRequest(r.Authenticated(req)); len(c.Data.Extensions) > 0 {
+		r.OK(cbor.Unmarshal(c.Data.Extensions, &outputs))
 	}
 	return outputs.Length
 }
@@ -126,28 +127,28 @@ func (r *rig) mustChange() {
 	if info := r.info(); !*info.ForcePINChange || info.Options["uv"] {
 		r.Errorf("change %v, uv %v", *info.ForcePINChange, info.Options["uv"])
 	}
-	_, err := r.platform().TokenWithPIN(r.Context(), pin(firstPIN), ctap.PermissionGetAssertion, site)
-	r.wants(ctap.PINPolicyViolation, err)
-	_, err = r.platform().LegacyToken(r.Context(), pin(firstPIN))
-	r.wants(ctap.PINInvalid, err)
-	_, err = r.platform().TokenWithUV(r.Context(), ctap.PermissionGetAssertion, site)
-	r.wants(ctap.NotAllowed, err)
-	r.Person.SetPINs(firstPIN)
-	_, err = r.a.GetAssertion(r.Context(), signIn(site))
-	r.wants(ctap.PUATRequired, err)
+	_, err := r.Platform().TokenWithPIN(r.Context(), party.PIN(party.FirstPIN), ctap.PermissionGetAssertion, party.Site)
+	r.Wants(ctap.PINPolicyViolation, err)
+	_, err = r.Platform().LegacyToken(r.Context(), party.PIN(party.FirstPIN))
+	r.Wants(ctap.PINInvalid, err)
+	_, err = r.Platform().TokenWithUV(r.Context(), ctap.PermissionGetAssertion, party.Site)
+	r.Wants(ctap.NotAllowed, err)
+	r.Person.SetPINs(party.FirstPIN)
+	_, err = r.A.GetAssertion(r.Context(), party.SignIn(party.Site))
+	r.Wants(ctap.PUATRequired, err)
 	if left, _, _ := r.retries(); left != 8 {
 		r.Errorf("%d tries left", left)
 	}
 }
 
 func checkConfigRefusals(r *rig) {
-	r.setPIN()
+	r.SetPIN()
 	config := func(change func(*ctap.ConfigRequest)) error {
-		token := r.token(ctap.PermissionConfiguration, "")
+		token := r.Token(ctap.PermissionConfiguration, "")
 		req := &ctap.ConfigRequest{Subcommand: ctap.ToggleAlwaysUV, PINUVAuthProtocol: token.Protocol()}
 		req.PINUVAuthParam = token.Authenticate(req.Message())
 		change(req)
-		return r.a.Config(r.Context(), req)
+		return r.A.Config(r.Context(), req)
 	}
 	for name, c := range map[string]struct {
 		change func(*ctap.ConfigRequest)
@@ -168,15 +169,15 @@ func checkConfigRefusals(r *rig) {
 			r.Errorf("%s: got %v, want %v", name, err, c.want)
 		}
 	}
-	r.wants(ctap.PINAuthInvalid, ctap.Configure(r.Context(), r.a, r.token(ctap.PermissionCredentialManagement, ""), ctap.ToggleAlwaysUV, nil))
+	r.Wants(ctap.PINAuthInvalid, ctap.Configure(r.Context(), r.A, r.Token(ctap.PermissionCredentialManagement, ""), ctap.ToggleAlwaysUV, nil))
 	long := uint(64)
-	r.wants(ctap.PINPolicyViolation, r.setMinPINLength(&ctap.MinPINLengthParams{NewMinPINLength: &long}))
+	r.Wants(ctap.PINPolicyViolation, r.setMinPINLength(&ctap.MinPINLengthParams{NewMinPINLength: &long}))
 	var many []string
 	for i := range r.info().MaxRPIDsForSetMinPINLength {
 		many = append(many, fmt.Sprintf("%d.example", i))
 	}
-	r.ok(r.setMinPINLength(&ctap.MinPINLengthParams{RPIDs: many}))
-	r.wants(ctap.KeyStoreFull, r.setMinPINLength(&ctap.MinPINLengthParams{RPIDs: append(slices.Clone(many), site)}))
+	r.OK(r.setMinPINLength(&ctap.MinPINLengthParams{RPIDs: many}))
+	r.Wants(ctap.KeyStoreFull, r.setMinPINLength(&ctap.MinPINLengthParams{RPIDs: append(slices.Clone(many), party.Site)}))
 	if info := r.info(); !info.Options["alwaysUv"] || info.MinPINLength != 4 {
 		r.Errorf("a refused request changed something: %+v", info)
 	}
