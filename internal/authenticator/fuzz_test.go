@@ -62,10 +62,11 @@ func seeds(tb testing.TB) [][]byte {
 		User:       &ctap.User{ID: []byte("1"), Name: "alice"},
 		Parameters: []ctap.Parameter{{Algorithm: cose.ES256, Type: ctap.PublicKeyType}},
 		Options:    &ctap.Options{RK: new(true)},
-		Extensions: ctap.Extensions{"hmac-secret": cbor.Raw{0xF5}, "credProtect": cbor.Raw{2}},
+		Extensions: ctap.Extensions{"hmac-secret": cbor.Raw{0xF5}, "credProtect": cbor.Raw{2}, "credBlob": cbor.Raw{0x41, 1}, "thirdPartyPayment": cbor.Raw{0xF5}},
 	})
 	assertion := request(ctap.CommandGetAssertion, &ctap.GetAssertionRequest{
 		RPID: rpID, ClientDataHash: hash("sign in"), Options: &ctap.Options{UP: new(false)},
+		Extensions: ctap.Extensions{"credBlob": cbor.Raw{0xF5}, "thirdPartyPayment": cbor.Raw{0xF5}},
 	})
 	agreement := request(ctap.CommandClientPIN, &ctap.ClientPINRequest{PINUVAuthProtocol: pinuv.Two, Subcommand: ctap.GetKeyAgreement})
 	retries := request(ctap.CommandClientPIN, &ctap.ClientPINRequest{Subcommand: ctap.GetPINRetries})

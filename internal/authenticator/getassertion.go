@@ -273,7 +273,7 @@ func (a *Authenticator) assert(ctx context.Context, in *signIn, z *consent.Autho
 	if err != nil {
 		return nil, err
 	}
-	outputs, err := in.asked.Outputs(secrets)
+	outputs, err := in.asked.Outputs(c, secrets)
 	if err != nil {
 		return nil, err
 	}

@@ -56,6 +56,7 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 		RemainingDiscoverableCredentials: &left,
 		AttestationFormats:               []string{formatPacked, formatNone},
 		MaxPINLength:                     consent.MaxPINBytes,
+		MaxCredBlobLength:                extension.MaxBlobBytes,
 		MaxRPIDsForSetMinPINLength:       config.MaxRPIDs,
 		AuthenticatorConfigCommands:      a.config.Supported(),
 	}

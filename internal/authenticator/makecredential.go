@@ -83,10 +83,11 @@ func (a *Authenticator) makeCredential(ctx context.Context, req *ctap.MakeCreden
 	if err := a.refuseExcluded(ctx, req, z); err != nil { // step 12
 		return nil, err
 	}
-	asked, err := extension.ReadRegistration(req.Extensions) // step 15
+	asked, err := extension.ReadRegistration(req.Extensions, a.gate.Decapsulate) // step 15
 	if err != nil {
 		return nil, err
 	}
+	defer asked.Wipe()
 	c := newCredential(req, discoverable, settings, asked) // steps 13, 16
 	c.AAGUID = a.aaguid
 	return a.register(ctx, &registration{req, asked, c}, z) // steps 14, 17–19
@@ -178,12 +179,14 @@ type registration struct {
 // newCredential makes the record of a credential, still without keys.
 func newCredential(req *ctap.MakeCredentialRequest, discoverable bool, s Settings, asked *extension.Registration) *Credential {
 	c := &Credential{
-		ID:           secret.Random(credential.IDBytes).Reveal(),
-		RP:           ctap.RelyingParty{ID: req.RP.ID, Name: credential.CutName(req.RP.Name)},
-		User:         ctap.User{ID: req.User.ID, Name: credential.CutName(req.User.Name), DisplayName: credential.CutName(req.User.DisplayName)},
-		Discoverable: discoverable,
-		Protection:   asked.Protection,
-		Created:      time.Now(),
+		ID:                secret.Random(credential.IDBytes).Reveal(),
+		RP:                ctap.RelyingParty{ID: req.RP.ID, Name: credential.CutName(req.RP.Name)},
+		User:              ctap.User{ID: req.User.ID, Name: credential.CutName(req.User.Name), DisplayName: credential.CutName(req.User.DisplayName)},
+		Discoverable:      discoverable,
+		Protection:        asked.Protection,
+		Blob:              asked.Blob,
+		ThirdPartyPayment: asked.ThirdPartyPayment,
+		Created:           time.Now(),
 	}
 	c.Key.KeySpec = KeySpec{Kind: SigningKey, Binding: PresenceOnly, RPIDHash: webauthn.RPIDHash(req.RP.ID)}
 	if s.AlwaysUV || asked.Protection == UVRequired {
@@ -204,7 +207,7 @@ func (a *Authenticator) register(ctx context.Context, req *registration, z *cons
 	}
 	ask := Ask{Operation: OperationRegister, RP: *req.RP, Accounts: []ctap.User{c.User}, Replaces: len(replaced) > 0}
 	yes, err := consent.Obtain(ctx, a.gate, z, ask, func(ctx context.Context) (*ready, error) {
-		return a.prepareRegistration(ctx, c, z, format == formatPacked, req.asked.HMACSecret)
+		return a.prepareRegistration(ctx, c, z, req.asked, format == formatPacked)
 	})
 	if err != nil {
 		return nil, err
@@ -222,13 +225,13 @@ func (a *Authenticator) register(ctx context.Context, req *registration, z *cons
 // prepareRegistration makes the keys while the person is asked: a key that is
 // never stored is gone. The key that signs comes last, to be loaded for no other
 // command than its own.
-func (a *Authenticator) prepareRegistration(ctx context.Context, c *Credential, z *consent.Authorization, sign, mac bool) (*ready, error) {
-	if mac {
+func (a *Authenticator) prepareRegistration(ctx context.Context, c *Credential, z *consent.Authorization, asked *extension.Registration, sign bool) (*ready, error) {
+	if asked.HMACSecret {
 		if err := a.createMACKeys(ctx, c); err != nil {
 			return nil, err
 		}
 	}
-	if sign {
+	if sign || asked.Salts != nil && z.NeedsExchange() { // the exchange needs a use, of whatever key
 		return a.prepareNewKey(ctx, c, z)
 	}
 	key, err := a.keys.Create(ctx, c.Key.KeySpec)
@@ -288,7 +291,11 @@ func (a *Authenticator) attest(ctx context.Context, req *registration, z *consen
 		return nil, err
 	}
 	c := req.made
-	outputs, err := req.asked.Outputs(c, extension.PINLength{Least: settings.MinPINLength, RPIDs: settings.MinPINLengthRPIDs})
+	secrets, err := a.secrets(ctx, c, z, req.asked.Salts)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := req.asked.Outputs(c, extension.PINLength{Least: settings.MinPINLength, RPIDs: settings.MinPINLengthRPIDs}, secrets)
 	if err != nil {
 		return nil, err
 	}

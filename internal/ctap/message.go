@@ -123,6 +123,7 @@ type GetInfoResponse struct {
 	ForcePINChange                   *bool            `cbor:"12,keyasint,omitempty"`
 	MinPINLength                     uint             `cbor:"13,keyasint,omitempty"`
 	FirmwareVersion                  uint             `cbor:"14,keyasint,omitempty"`
+	MaxCredBlobLength                uint             `cbor:"15,keyasint,omitempty"`
 	MaxRPIDsForSetMinPINLength       uint             `cbor:"16,keyasint,omitempty"`
 	PreferredPlatformUVAttempts      uint             `cbor:"17,keyasint,omitempty"`
 	UVModality                       uint             `cbor:"18,keyasint,omitempty"`
@@ -217,14 +218,15 @@ type CredentialManagementParams struct {
 // CredentialManagementResponse answers it; which fields are set depends on the
 // sub-command.
 type CredentialManagementResponse struct {
-	ExistingCount    *uint         `cbor:"1,keyasint,omitempty"`
-	RemainingCount   *uint         `cbor:"2,keyasint,omitempty"`
-	RP               *RelyingParty `cbor:"3,keyasint,omitempty"`
-	RPIDHash         []byte        `cbor:"4,keyasint,omitempty"`
-	TotalRPs         *uint         `cbor:"5,keyasint,omitempty"`
-	User             *User         `cbor:"6,keyasint,omitempty"`
-	Credential       *Descriptor   `cbor:"7,keyasint,omitempty"`
-	PublicKey        *cose.Key     `cbor:"8,keyasint,omitempty"`
-	TotalCredentials *uint         `cbor:"9,keyasint,omitempty"`
-	CredProtect      *uint         `cbor:"10,keyasint,omitempty"`
+	ExistingCount     *uint         `cbor:"1,keyasint,omitempty"`
+	RemainingCount    *uint         `cbor:"2,keyasint,omitempty"`
+	RP                *RelyingParty `cbor:"3,keyasint,omitempty"`
+	RPIDHash          []byte        `cbor:"4,keyasint,omitempty"`
+	TotalRPs          *uint         `cbor:"5,keyasint,omitempty"`
+	User              *User         `cbor:"6,keyasint,omitempty"`
+	Credential        *Descriptor   `cbor:"7,keyasint,omitempty"`
+	PublicKey         *cose.Key     `cbor:"8,keyasint,omitempty"`
+	TotalCredentials  *uint         `cbor:"9,keyasint,omitempty"`
+	CredProtect       *uint         `cbor:"10,keyasint,omitempty"`
+	ThirdPartyPayment *bool         `cbor:"12,keyasint,omitempty"`
 }

@@ -189,7 +189,7 @@ func TestRoundTrip(t *testing.T) {
 				MaxCredentialIDLength: 32, Transports: []string{"usb"}, Algorithms: algorithms, ForcePINChange: &no, MinPINLength: 4,
 				FirmwareVersion: 1, PreferredPlatformUVAttempts: 1, UVModality: 2, RemainingDiscoverableCredentials: &many,
 				AttestationFormats: []string{"packed"}, MaxPINLength: 63,
-				MaxRPIDsForSetMinPINLength: 2, AuthenticatorConfigCommands: []uint{2},
+				MaxCredBlobLength: 32, MaxRPIDsForSetMinPINLength: 2, AuthenticatorConfigCommands: []uint{2},
 			},
 			func(a ctap.Authenticator, _ any) (any, error) { return a.GetInfo(t.Context()) },
 		},
@@ -216,7 +216,7 @@ func TestRoundTrip(t *testing.T) {
 			},
 			&ctap.CredentialManagementResponse{
 				ExistingCount: &n, RemainingCount: &many, RP: rp, RPIDHash: []byte{1}, TotalRPs: &n, User: user, Credential: &list[0],
-				PublicKey: publicKey(), TotalCredentials: &n, CredProtect: &n,
+				PublicKey: publicKey(), TotalCredentials: &n, CredProtect: &n, ThirdPartyPayment: &no,
 			},
 			func(a ctap.Authenticator, q any) (any, error) {
 				return a.CredentialManagement(t.Context(), q.(*ctap.CredentialManagementRequest))

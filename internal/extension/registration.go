@@ -8,27 +8,41 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
-// From the specification: extension identifiers, §12.1, §12.5 and §12.7.
+// From the specification: extension identifiers, §12.1, §12.2, §12.5 and
+// §12.7–§12.9.
 const (
-	credProtect  = "credProtect"
-	minPINLength = "minPinLength"
-	hmacSecret   = "hmac-secret"
+	credProtect       = "credProtect"
+	credBlob          = "credBlob"
+	minPINLength      = "minPinLength"
+	hmacSecret        = "hmac-secret"
+	hmacSecretMC      = "hmac-secret-mc"
+	thirdPartyPayment = "thirdPartyPayment"
 )
 
-// Supported is what getInfo lists: what this package reads.
-func Supported() []string { return []string{credProtect, hmacSecret, minPINLength} }
+// MaxBlobBytes is the longest credBlob (§6.4, maxCredBlobLength; 32 at least). Ours.
+const MaxBlobBytes = 64
 
-// Registration is what a makeCredential request asks.
+// Supported is what getInfo lists: what this package reads.
+func Supported() []string {
+	return []string{credBlob, credProtect, hmacSecret, hmacSecretMC, minPINLength, thirdPartyPayment}
+}
+
+// Registration is what a makeCredential request asks. It must be wiped.
 type Registration struct {
-	Protection credential.Protection
-	HMACSecret bool
+	Protection        credential.Protection
+	HMACSecret        bool
+	ThirdPartyPayment bool
+	// Blob is the credBlob to be kept, nil for none.
+	Blob []byte
+	// Salts are those of hmac-secret-mc, nil for none.
+	Salts *Salts
 
 	minPINLength bool
 	asked        ctap.Extensions
 }
 
 // ReadRegistration reads the inputs of makeCredential.
-func ReadRegistration(in ctap.Extensions) (*Registration, error) {
+func ReadRegistration(in ctap.Extensions, agree Agree) (*Registration, error) {
 	r := &Registration{Protection: credential.UVOptional, asked: in}
 	if err := read(in, credProtect, &r.Protection); err != nil {
 		return nil, err
@@ -36,14 +50,26 @@ func ReadRegistration(in ctap.Extensions) (*Registration, error) {
 	if r.Protection < credential.UVOptional || r.Protection > credential.UVRequired {
 		return nil, ctap.InvalidOption
 	}
-	if err := read(in, hmacSecret, &r.HMACSecret); err != nil {
-		return nil, err
+	for name, into := range map[string]any{
+		hmacSecret: &r.HMACSecret, minPINLength: &r.minPINLength, thirdPartyPayment: &r.ThirdPartyPayment, credBlob: &r.Blob,
+	} {
+		if err := read(in, name, into); err != nil {
+			return nil, err
+		}
 	}
-	if err := read(in, minPINLength, &r.minPINLength); err != nil {
-		return nil, err
+	if len(r.Blob) > MaxBlobBytes {
+		r.Blob = nil // the answer says so (§12.2)
 	}
-	return r, nil
+	if !r.HMACSecret {
+		return r, nil
+	}
+	var err error
+	r.Salts, err = readSalts(in, hmacSecretMC, agree) // without hmac-secret it means nothing (§12.8)
+	return r, err
 }
+
+// Wipe forgets the salts.
+func (r *Registration) Wipe() { r.Salts.Wipe() }
 
 // read decodes the input of one extension, where there is one.
 func read(in ctap.Extensions, name string, into any) error {
@@ -60,14 +86,21 @@ type PINLength struct {
 	RPIDs []string
 }
 
-// Outputs answers for the credential c that was made.
-func (r *Registration) Outputs(c *credential.Credential, p PINLength) (cbor.Raw, error) {
+// Outputs answers for the credential c that was made; secrets are the encrypted
+// outputs of hmac-secret-mc, nil for none.
+func (r *Registration) Outputs(c *credential.Credential, p PINLength, secrets []byte) (cbor.Raw, error) {
 	out := map[string]any{}
 	if _, ok := r.asked[credProtect]; ok {
 		out[credProtect] = uint(c.Protection)
 	}
 	if _, ok := r.asked[hmacSecret]; ok {
 		out[hmacSecret] = len(c.MACWithUV) > 0
+	}
+	if _, ok := r.asked[credBlob]; ok {
+		out[credBlob] = c.Blob != nil
+	}
+	if secrets != nil {
+		out[hmacSecretMC] = secrets
 	}
 	if r.minPINLength && slices.Contains(p.RPIDs, c.RP.ID) {
 		out[minPINLength] = p.Least

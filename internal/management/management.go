@@ -196,10 +196,11 @@ func (r *remainingCredentials) next() (response *ctap.CredentialManagementRespon
 	c := r.rest[0]
 	protection := uint(c.Protection)
 	response = &ctap.CredentialManagementResponse{
-		User:        &c.User,
-		Credential:  &ctap.Descriptor{ID: c.ID, Type: ctap.PublicKeyType},
-		PublicKey:   &c.Key.Public,
-		CredProtect: &protection,
+		User:              &c.User,
+		Credential:        &ctap.Descriptor{ID: c.ID, Type: ctap.PublicKeyType},
+		PublicKey:         &c.Key.Public,
+		CredProtect:       &protection,
+		ThirdPartyPayment: &c.ThirdPartyPayment,
 	}
 	if r.rest = r.rest[1:]; len(r.rest) == 0 {
 		return response, nil, nil

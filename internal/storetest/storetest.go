@@ -80,13 +80,14 @@ func Credential(t testing.TB, rpID string, n int) *authenticator.Credential {
 		MACWithUV:    slices.Clone(handle[:90]),
 		MACWithoutUV: slices.Clone(handle[90:180]),
 		Discoverable: true,
-		Protection:   authenticator.UVRequired,
-		AAGUID:       webauthn.AAGUID{1, 2, 3, 15: 16},
-		Backup:       0,
-		SignCount:    uint32(n), //nolint:gosec // tests count small
-		Created:      time.Unix(1_700_000_000, 123_456_789).UTC(),
-		LastUsed:     time.Unix(1_700_000_100, 0).UTC(),
-		Uses:         3,
+		Blob:         []byte("what the site keeps"), ThirdPartyPayment: true,
+		Protection: authenticator.UVRequired,
+		AAGUID:     webauthn.AAGUID{1, 2, 3, 15: 16},
+		Backup:     0,
+		SignCount:  uint32(n), //nolint:gosec // tests count small
+		Created:    time.Unix(1_700_000_000, 123_456_789).UTC(),
+		LastUsed:   time.Unix(1_700_000_100, 0).UTC(),
+		Uses:       3,
 	}
 }
 
