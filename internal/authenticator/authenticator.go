@@ -10,6 +10,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/config"
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/largeblob"
 	"github.com/localpasskey/localpasskey/internal/management"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
@@ -49,6 +50,7 @@ type Authenticator struct {
 	gate   *consent.Gate
 	manage *management.Manager
 	config *config.Manager
+	blobs  *largeblob.Manager
 }
 
 // New makes an authenticator, powered on.
@@ -63,6 +65,7 @@ func New(c Config) (*Authenticator, error) {
 		keys: c.Keys, pin: c.PIN, store: c.Store, eraser: c.Eraser,
 		aaguid: c.AAGUID, log: c.Log, gate: gate,
 		manage: &management.Manager{Store: c.Store, Gate: gate, Capacity: maxCredentials},
+		blobs:  &largeblob.Manager{Values: c.Store, Settings: c.Store, Gate: gate, MaxMessage: maxMessageBytes},
 		config: &config.Manager{Settings: c.Store, Gate: gate},
 	}, nil
 }
@@ -192,6 +195,15 @@ func (ch *Channel) Selection(ctx context.Context) error {
 		return struct{}{}, ch.a.gate.Confirm(ctx, Ask{Operation: OperationSelect})
 	})
 	return err
+}
+
+// LargeBlobs is authenticatorLargeBlobs (CTAP 2.3 §6.10).
+func (ch *Channel) LargeBlobs(ctx context.Context, req *ctap.LargeBlobsRequest) (*ctap.LargeBlobsResponse, error) {
+	return continued(ctx, ch, "largeBlobs", func(context.Context) (*ctap.LargeBlobsResponse, error) {
+		response, rest, err := ch.a.blobs.Handle(req, ch.take())
+		ch.leave(rest)
+		return response, err
+	})
 }
 
 // Config is authenticatorConfig (CTAP 2.3 §6.11).

@@ -71,9 +71,10 @@ func seeds(tb testing.TB) [][]byte {
 	agreement := request(ctap.CommandClientPIN, &ctap.ClientPINRequest{PINUVAuthProtocol: pinuv.Two, Subcommand: ctap.GetKeyAgreement})
 	retries := request(ctap.CommandClientPIN, &ctap.ClientPINRequest{Subcommand: ctap.GetPINRetries})
 	manage := request(ctap.CommandCredentialManagement, &ctap.CredentialManagementRequest{Subcommand: ctap.EnumerateRPsBegin})
+	blob := request(ctap.CommandLargeBlobs, &ctap.LargeBlobsRequest{Get: new(uint(17)), Offset: new(uint(0))})
 	config := request(ctap.CommandConfig, &ctap.ConfigRequest{Subcommand: ctap.SetMinPINLength, Params: cbor.Raw{0xA3, 1, 6, 2, 0x81, 0x61, 'x', 3, 0xF5}})
 	next := request(ctap.CommandGetNextAssertion, nil)
-	all := [][]byte{registration, assertion, agreement, retries, manage, config, next, request(ctap.CommandSelection, nil), request(ctap.CommandList, nil)}
+	all := [][]byte{registration, assertion, agreement, retries, manage, config, blob, next, request(ctap.CommandSelection, nil), request(ctap.CommandList, nil)}
 	var together []byte
 	for _, one := range all {
 		together = append(together, one...)

@@ -293,7 +293,11 @@ func (a *Authenticator) assert(ctx context.Context, in *signIn, z *consent.Autho
 	if in.up {
 		a.store.Used(c.ID, time.Now())
 	}
-	return answer(c, z, in, data, signature), nil
+	response := answer(c, z, in, data, signature)
+	if in.asked.LargeBlobKey {
+		response.LargeBlobKey = c.LargeBlobKey
+	}
+	return response, nil
 }
 
 // answer builds the response (step 13). Names of the user go only where there is

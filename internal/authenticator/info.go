@@ -8,6 +8,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/extension"
+	"github.com/localpasskey/localpasskey/internal/largeblob"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 )
 
@@ -56,6 +57,7 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 		RemainingDiscoverableCredentials: &left,
 		AttestationFormats:               []string{formatPacked, formatNone},
 		MaxPINLength:                     consent.MaxPINBytes,
+		MaxSerializedLargeBlobArray:      largeblob.MaxArrayBytes,
 		MaxCredBlobLength:                extension.MaxBlobBytes,
 		MaxRPIDsForSetMinPINLength:       config.MaxRPIDs,
 		AuthenticatorConfigCommands:      a.config.Supported(),
@@ -78,6 +80,7 @@ func (a *Authenticator) options(door ctap.Door, settings Settings) map[string]bo
 		"credMgmt":         true,
 		"alwaysUv":         settings.AlwaysUV,
 		"authnrCfg":        true,
+		"largeBlobs":       true,
 		"setMinPINLength":  true,
 		"makeCredUvNotRqd": false,
 	}

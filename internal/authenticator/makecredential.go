@@ -83,7 +83,7 @@ func (a *Authenticator) makeCredential(ctx context.Context, req *ctap.MakeCreden
 	if err := a.refuseExcluded(ctx, req, z); err != nil { // step 12
 		return nil, err
 	}
-	asked, err := extension.ReadRegistration(req.Extensions, a.gate.Decapsulate) // step 15
+	asked, err := extension.ReadRegistration(req.Extensions, discoverable, a.gate.Decapsulate) // step 15
 	if err != nil {
 		return nil, err
 	}
@@ -187,6 +187,9 @@ func newCredential(req *ctap.MakeCredentialRequest, discoverable bool, s Setting
 		Blob:              asked.Blob,
 		ThirdPartyPayment: asked.ThirdPartyPayment,
 		Created:           time.Now(),
+	}
+	if asked.LargeBlobKey {
+		c.LargeBlobKey = secret.Random(extension.LargeBlobKeyBytes).Reveal()
 	}
 	c.Key.KeySpec = KeySpec{Kind: SigningKey, Binding: PresenceOnly, RPIDHash: webauthn.RPIDHash(req.RP.ID)}
 	if s.AlwaysUV || asked.Protection == UVRequired {
@@ -308,7 +311,7 @@ func (a *Authenticator) attest(ctx context.Context, req *registration, z *consen
 	if err != nil {
 		return nil, err
 	}
-	response := &ctap.MakeCredentialResponse{Format: format, AuthData: data}
+	response := &ctap.MakeCredentialResponse{Format: format, AuthData: data, LargeBlobKey: c.LargeBlobKey}
 	if format == formatNone {
 		response.Statement, err = cbor.Marshal(struct{}{})
 		return response, err

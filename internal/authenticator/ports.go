@@ -47,6 +47,7 @@ type Store interface {
 	credential.Reader
 	credential.Writer
 	SettingsStore
+	consent.Values
 }
 
 // The words of credential, under the names that machine packages know them by.

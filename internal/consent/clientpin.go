@@ -14,7 +14,7 @@ import (
 )
 
 // grantable are the permissions a token can have here.
-const grantable = usePermissions | ctap.PermissionCredentialManagement | ctap.PermissionConfiguration
+const grantable = usePermissions | ctap.PermissionCredentialManagement | ctap.PermissionConfiguration | ctap.PermissionLargeBlobWrite
 
 // ClientPIN is authenticatorClientPIN (CTAP 2.3 §6.5.5).
 func (g *Gate) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {

@@ -62,6 +62,13 @@ type SettingsStore interface {
 	PutSettings(s Settings) error
 }
 
+// Values keeps bytes under names, until a reset. What PutValue has done is durable.
+type Values interface {
+	// Value gives what was put under name, nil for nothing.
+	Value(name string) ([]byte, error)
+	PutValue(name string, value []byte) error
+}
+
 // Settings are what the user can set; the zero value is not the default.
 type Settings struct {
 	AlwaysUV       bool `cbor:"1,keyasint,omitempty"`

@@ -21,6 +21,7 @@ type Authenticator interface {
 	Reset(ctx context.Context) error
 	CredentialManagement(ctx context.Context, req *CredentialManagementRequest) (*CredentialManagementResponse, error)
 	Selection(ctx context.Context) error
+	LargeBlobs(ctx context.Context, req *LargeBlobsRequest) (*LargeBlobsResponse, error)
 	Config(ctx context.Context, req *ConfigRequest) error
 
 	// Vendor carries our own commands (vendor.go), offered on the socket only.
@@ -42,6 +43,7 @@ const (
 	CommandGetNextAssertion     Command = 0x08
 	CommandCredentialManagement Command = 0x0A
 	CommandSelection            Command = 0x0B
+	CommandLargeBlobs           Command = 0x0C
 	CommandConfig               Command = 0x0D
 )
 

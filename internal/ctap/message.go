@@ -82,6 +82,7 @@ type MakeCredentialResponse struct {
 	Format          string   `cbor:"1,keyasint"`
 	AuthData        []byte   `cbor:"2,keyasint"`
 	Statement       cbor.Raw `cbor:"3,keyasint,omitempty"`
+	LargeBlobKey    []byte   `cbor:"5,keyasint,omitempty"`
 	UnsignedOutputs cbor.Raw `cbor:"6,keyasint,omitempty"`
 }
 
@@ -105,6 +106,7 @@ type GetAssertionResponse struct {
 	User                *User       `cbor:"4,keyasint,omitempty"`
 	NumberOfCredentials uint        `cbor:"5,keyasint,omitempty"`
 	UserSelected        bool        `cbor:"6,keyasint,omitempty"`
+	LargeBlobKey        []byte      `cbor:"7,keyasint,omitempty"`
 }
 
 // GetInfoResponse is authenticatorGetInfo (CTAP 2.3 §6.4). AAGUID is 16 bytes;
@@ -120,6 +122,7 @@ type GetInfoResponse struct {
 	MaxCredentialIDLength            uint             `cbor:"8,keyasint,omitempty"`
 	Transports                       []string         `cbor:"9,keyasint,omitempty"`
 	Algorithms                       []Parameter      `cbor:"10,keyasint,omitempty"`
+	MaxSerializedLargeBlobArray      uint             `cbor:"11,keyasint,omitempty"`
 	ForcePINChange                   *bool            `cbor:"12,keyasint,omitempty"`
 	MinPINLength                     uint             `cbor:"13,keyasint,omitempty"`
 	FirmwareVersion                  uint             `cbor:"14,keyasint,omitempty"`
@@ -228,5 +231,6 @@ type CredentialManagementResponse struct {
 	PublicKey         *cose.Key     `cbor:"8,keyasint,omitempty"`
 	TotalCredentials  *uint         `cbor:"9,keyasint,omitempty"`
 	CredProtect       *uint         `cbor:"10,keyasint,omitempty"`
+	LargeBlobKey      []byte        `cbor:"11,keyasint,omitempty"`
 	ThirdPartyPayment *bool         `cbor:"12,keyasint,omitempty"`
 }

@@ -57,6 +57,10 @@ func (s *scripted) Selection(context.Context) error {
 	return err
 }
 
+func (s *scripted) LargeBlobs(_ context.Context, req *ctap.LargeBlobsRequest) (*ctap.LargeBlobsResponse, error) {
+	return note[ctap.LargeBlobsResponse](s, "largeBlobs", req)
+}
+
 func (s *scripted) Config(_ context.Context, req *ctap.ConfigRequest) error {
 	_, err := note[struct{}](s, "config", req)
 	return err

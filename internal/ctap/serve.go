@@ -35,6 +35,8 @@ func dispatch(ctx context.Context, a Authenticator, command Command, params cbor
 		return call(ctx, params, a.ClientPIN)
 	case CommandCredentialManagement, CommandCredentialManagementPrototype:
 		return call(ctx, params, a.CredentialManagement)
+	case CommandLargeBlobs:
+		return call(ctx, params, a.LargeBlobs)
 	case CommandConfig:
 		return call(ctx, params, unanswered(a.Config))
 	case CommandGetInfo:

@@ -67,7 +67,7 @@ func TestServe(t *testing.T) {
 	}{
 		{"nothing", "", nil, nil, "", "03"},
 		{"unknown command", "05", nil, nil, "", "01"},
-		{"unknown command with a map", "0c a0", nil, nil, "", "01"},
+		{"unknown command with a map", "0e a0", nil, nil, "", "01"},
 		{"vendor range of prototypes", "40", nil, nil, "", "01"},
 		{"last before ours", "4f", nil, nil, "", "01"},
 		{"first after ours", "c0", nil, nil, "", "01"},
@@ -81,6 +81,9 @@ func TestServe(t *testing.T) {
 		{"selection", "0b", nil, nil, "selection", "00"},
 		{"selection cancelled", "0b", nil, context.Canceled, "selection", "2d"},
 
+		{"largeBlobs", "0c a2 01 11 03 00", &ctap.LargeBlobsResponse{Config: &[]byte{1}}, nil, "largeBlobs", "00 a1 01 41 01"},
+		{"largeBlobs, nothing at the end", "0c a2 01 11 03 11", &ctap.LargeBlobsResponse{Config: &[]byte{}}, nil, "largeBlobs", "00 a1 01 40"},
+		{"largeBlobs, a negative offset", "0c a1 03 20", nil, nil, "", "11"},
 		{"config", "0d a2 01 02 02 a0", nil, nil, "config", "00"},
 		{"config refused", "0d a1 01 03", nil, ctap.PUATRequired, "config", "36"},
 		{"config without parameters", "0d", nil, nil, "", "14"},
@@ -154,6 +157,7 @@ func TestRoundTrip(t *testing.T) {
 	algorithms := []ctap.Parameter{{Algorithm: cose.ES256, Type: ctap.PublicKeyType}}
 	assertion := &ctap.GetAssertionResponse{
 		Credential: &list[0], AuthData: []byte{1}, Signature: []byte{2}, User: user, NumberOfCredentials: 2, UserSelected: true,
+		LargeBlobKey: []byte{8},
 	}
 	for _, c := range []struct {
 		request, response any
@@ -165,7 +169,7 @@ func TestRoundTrip(t *testing.T) {
 				Options: &ctap.Options{RK: &yes, UP: &no, UV: &yes}, PINUVAuthParam: &param, PINUVAuthProtocol: pinuv.Two,
 				EnterpriseAttestation: &n, AttestationFormatsPreference: []string{"packed"},
 			},
-			&ctap.MakeCredentialResponse{Format: "packed", AuthData: []byte{1}, Statement: cbor.Raw{0xa0}, UnsignedOutputs: cbor.Raw{0xa0}},
+			&ctap.MakeCredentialResponse{Format: "packed", AuthData: []byte{1}, Statement: cbor.Raw{0xa0}, LargeBlobKey: []byte{8}, UnsignedOutputs: cbor.Raw{0xa0}},
 			func(a ctap.Authenticator, q any) (any, error) {
 				return a.MakeCredential(t.Context(), q.(*ctap.MakeCredentialRequest))
 			},
@@ -189,7 +193,7 @@ func TestRoundTrip(t *testing.T) {
 				MaxCredentialIDLength: 32, Transports: []string{"usb"}, Algorithms: algorithms, ForcePINChange: &no, MinPINLength: 4,
 				FirmwareVersion: 1, PreferredPlatformUVAttempts: 1, UVModality: 2, RemainingDiscoverableCredentials: &many,
 				AttestationFormats: []string{"packed"}, MaxPINLength: 63,
-				MaxCredBlobLength: 32, MaxRPIDsForSetMinPINLength: 2, AuthenticatorConfigCommands: []uint{2},
+				MaxSerializedLargeBlobArray: 1024, MaxCredBlobLength: 32, MaxRPIDsForSetMinPINLength: 2, AuthenticatorConfigCommands: []uint{2},
 			},
 			func(a ctap.Authenticator, _ any) (any, error) { return a.GetInfo(t.Context()) },
 		},
@@ -201,6 +205,13 @@ func TestRoundTrip(t *testing.T) {
 			&ctap.ClientPINResponse{KeyAgreement: publicKey(), PINUVAuthToken: []byte{1}, PINRetries: &n, PowerCycleState: &yes, UVRetries: &many},
 			func(a ctap.Authenticator, q any) (any, error) {
 				return a.ClientPIN(t.Context(), q.(*ctap.ClientPINRequest))
+			},
+		},
+		{
+			&ctap.LargeBlobsRequest{Get: &n, Set: &param, Offset: &many, Length: &n, PINUVAuthParam: param, PINUVAuthProtocol: pinuv.Two},
+			&ctap.LargeBlobsResponse{Config: &param},
+			func(a ctap.Authenticator, q any) (any, error) {
+				return a.LargeBlobs(t.Context(), q.(*ctap.LargeBlobsRequest))
 			},
 		},
 		{
@@ -216,7 +227,7 @@ func TestRoundTrip(t *testing.T) {
 			},
 			&ctap.CredentialManagementResponse{
 				ExistingCount: &n, RemainingCount: &many, RP: rp, RPIDHash: []byte{1}, TotalRPs: &n, User: user, Credential: &list[0],
-				PublicKey: publicKey(), TotalCredentials: &n, CredProtect: &n, ThirdPartyPayment: &no,
+				PublicKey: publicKey(), TotalCredentials: &n, CredProtect: &n, ThirdPartyPayment: &no, LargeBlobKey: []byte{8},
 			},
 			func(a ctap.Authenticator, q any) (any, error) {
 				return a.CredentialManagement(t.Context(), q.(*ctap.CredentialManagementRequest))

@@ -165,6 +165,15 @@ func (ch *channel) CredentialManagement(ctx context.Context, req *ctap.Credentia
 	return core.CredentialManagement(ctx, req)
 }
 
+// LargeBlobs passes the command on.
+func (ch *channel) LargeBlobs(ctx context.Context, req *ctap.LargeBlobsRequest) (*ctap.LargeBlobsResponse, error) {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return core.LargeBlobs(ctx, req)
+}
+
 // Config passes the command on.
 func (ch *channel) Config(ctx context.Context, req *ctap.ConfigRequest) error {
 	core, err := ch.plain(ctx)

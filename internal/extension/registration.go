@@ -8,23 +8,27 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
-// From the specification: extension identifiers, §12.1, §12.2, §12.5 and
+// From the specification: extension identifiers, §12.1–§12.3, §12.5 and
 // §12.7–§12.9.
 const (
 	credProtect       = "credProtect"
 	credBlob          = "credBlob"
+	largeBlobKey      = "largeBlobKey"
 	minPINLength      = "minPinLength"
 	hmacSecret        = "hmac-secret"
 	hmacSecretMC      = "hmac-secret-mc"
 	thirdPartyPayment = "thirdPartyPayment"
 )
 
+// LargeBlobKeyBytes is the length of a largeBlobKey (§12.3).
+const LargeBlobKeyBytes = 32
+
 // MaxBlobBytes is the longest credBlob (§6.4, maxCredBlobLength; 32 at least). Ours.
 const MaxBlobBytes = 64
 
 // Supported is what getInfo lists: what this package reads.
 func Supported() []string {
-	return []string{credBlob, credProtect, hmacSecret, hmacSecretMC, minPINLength, thirdPartyPayment}
+	return []string{credBlob, credProtect, hmacSecret, hmacSecretMC, largeBlobKey, minPINLength, thirdPartyPayment}
 }
 
 // Registration is what a makeCredential request asks. It must be wiped.
@@ -32,6 +36,8 @@ type Registration struct {
 	Protection        credential.Protection
 	HMACSecret        bool
 	ThirdPartyPayment bool
+	// LargeBlobKey: the credential is to have one.
+	LargeBlobKey bool
 	// Blob is the credBlob to be kept, nil for none.
 	Blob []byte
 	// Salts are those of hmac-secret-mc, nil for none.
@@ -41,8 +47,9 @@ type Registration struct {
 	asked        ctap.Extensions
 }
 
-// ReadRegistration reads the inputs of makeCredential.
-func ReadRegistration(in ctap.Extensions, agree Agree) (*Registration, error) {
+// ReadRegistration reads the inputs of makeCredential, for a credential that is
+// discoverable or not.
+func ReadRegistration(in ctap.Extensions, discoverable bool, agree Agree) (*Registration, error) {
 	r := &Registration{Protection: credential.UVOptional, asked: in}
 	if err := read(in, credProtect, &r.Protection); err != nil {
 		return nil, err
@@ -57,6 +64,12 @@ func ReadRegistration(in ctap.Extensions, agree Agree) (*Registration, error) {
 			return nil, err
 		}
 	}
+	if err := readLargeBlobKey(in, &r.LargeBlobKey); err != nil {
+		return nil, err
+	}
+	if r.LargeBlobKey && !discoverable {
+		return nil, ctap.InvalidOption
+	}
 	if len(r.Blob) > MaxBlobBytes {
 		r.Blob = nil // the answer says so (§12.2)
 	}
@@ -70,6 +83,15 @@ func ReadRegistration(in ctap.Extensions, agree Agree) (*Registration, error) {
 
 // Wipe forgets the salts.
 func (r *Registration) Wipe() { r.Salts.Wipe() }
+
+// readLargeBlobKey reads an input that can be nothing but true (§12.3).
+func readLargeBlobKey(in ctap.Extensions, into *bool) error {
+	err := read(in, largeBlobKey, into)
+	if _, asked := in[largeBlobKey]; err == nil && asked && !*into {
+		err = ctap.InvalidOption
+	}
+	return err
+}
 
 // read decodes the input of one extension, where there is one.
 func read(in ctap.Extensions, name string, into any) error {
@@ -97,7 +119,7 @@ func (r *Registration) Outputs(c *credential.Credential, p PINLength, secrets []
 		out[hmacSecret] = len(c.MACWithUV) > 0
 	}
 	if _, ok := r.asked[credBlob]; ok {
-		out[credBlob] = c.Blob != nil
+		out[credBlob] = r.Blob != nil
 	}
 	if secrets != nil {
 		out[hmacSecretMC] = secrets

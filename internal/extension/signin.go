@@ -10,6 +10,9 @@ import (
 type SignIn struct {
 	Salts *Salts // of hmac-secret; nil for none
 
+	// LargeBlobKey: the credential's is asked for.
+	LargeBlobKey bool
+
 	credBlob, thirdPartyPayment bool
 }
 
@@ -20,6 +23,9 @@ func ReadSignIn(in ctap.Extensions, agree Agree) (*SignIn, error) {
 		return nil, err
 	}
 	if err := read(in, thirdPartyPayment, &s.thirdPartyPayment); err != nil {
+		return nil, err
+	}
+	if err := readLargeBlobKey(in, &s.LargeBlobKey); err != nil {
 		return nil, err
 	}
 	var err error

@@ -200,6 +200,7 @@ func (r *remainingCredentials) next() (response *ctap.CredentialManagementRespon
 		Credential:        &ctap.Descriptor{ID: c.ID, Type: ctap.PublicKeyType},
 		PublicKey:         &c.Key.Public,
 		CredProtect:       &protection,
+		LargeBlobKey:      c.LargeBlobKey,
 		ThirdPartyPayment: &c.ThirdPartyPayment,
 	}
 	if r.rest = r.rest[1:]; len(r.rest) == 0 {

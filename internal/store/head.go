@@ -8,8 +8,6 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"github.com/localpasskey/localpasskey/internal/authenticator"
-	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
 
@@ -151,6 +149,7 @@ func empty(tx *bbolt.Tx, k *keys, generation [16]byte) error {
 		head.Put([]byte(entryCheck), checked(k.seal(bucketHead, []byte(entryCheck), []byte(checkText)))),
 		head.Put([]byte(entryState), k.seal(bucketHead, []byte(entryState), state{}.encode())),
 		head.Delete([]byte(entrySettings)),
+		dropValues(head),
 	)
 }
 
@@ -180,36 +179,4 @@ func (s *Store) verify(tx *bbolt.Tx, k *keys) error {
 		return damage("entries are missing or were put back")
 	}
 	return nil
-}
-
-// Settings gives the settings, the default ones where none were put.
-func (s *Store) Settings() (authenticator.Settings, error) {
-	settings := authenticator.DefaultSettings()
-	err := s.read(func(t *table) error {
-		sealed := t.head.Get([]byte(entrySettings))
-		if sealed == nil {
-			return nil
-		}
-		plain, err := t.keys.open(bucketHead, []byte(entrySettings), sealed)
-		if err != nil {
-			return err
-		}
-		settings = authenticator.Settings{}
-		if err := cbor.Unmarshal(plain.Reveal(), &settings); err != nil {
-			return damage("the settings cannot be read: %w", err)
-		}
-		return nil
-	})
-	return settings, err
-}
-
-// PutSettings replaces the settings.
-func (s *Store) PutSettings(settings authenticator.Settings) error {
-	plain, err := cbor.Marshal(settings)
-	if err != nil {
-		return err
-	}
-	return s.write(func(t *table) error {
-		return t.head.Put([]byte(entrySettings), t.keys.seal(bucketHead, []byte(entrySettings), plain))
-	})
 }

@@ -29,7 +29,8 @@ type record struct {
 	AAGUID       [16]byte                 `cbor:"13,keyasint"`
 	Backup       webauthn.Flags           `cbor:"14,keyasint"`
 	Created      int64                    `cbor:"15,keyasint"`
-	Blob         *[]byte                  `cbor:"16,keyasint,omitempty"`
+	Blob         []byte                   `cbor:"16,keyasint,omitempty"`
+	LargeBlobKey []byte                   `cbor:"18,keyasint,omitempty"`
 	Payment      bool                     `cbor:"17,keyasint,omitempty"`
 }
 
@@ -39,10 +40,7 @@ func encodeRecord(c *authenticator.Credential) ([]byte, error) {
 		Kind: c.Key.Kind, Binding: c.Key.Binding, RPIDHash: c.Key.RPIDHash, Handle: c.Key.Handle,
 		MACWithUV: c.MACWithUV, MACWithoutUV: c.MACWithoutUV,
 		Discoverable: c.Discoverable, Protection: c.Protection,
-		AAGUID: c.AAGUID, Backup: c.Backup, Created: nanoseconds(c.Created), Payment: c.ThirdPartyPayment,
-	}
-	if c.Blob != nil {
-		r.Blob = &c.Blob
+		AAGUID: c.AAGUID, Backup: c.Backup, Created: nanoseconds(c.Created), Blob: c.Blob, Payment: c.ThirdPartyPayment, LargeBlobKey: c.LargeBlobKey,
 	}
 	if len(c.Key.Public.X) > 0 {
 		r.Public = &c.Key.Public
@@ -64,10 +62,7 @@ func decodeRecord(b []byte) (*authenticator.Credential, error) {
 		MACWithUV: r.MACWithUV, MACWithoutUV: r.MACWithoutUV,
 		Discoverable: r.Discoverable, Protection: r.Protection,
 		AAGUID: r.AAGUID, Backup: r.Backup, Created: moment(r.Created),
-		ThirdPartyPayment: r.Payment,
-	}
-	if r.Blob != nil {
-		c.Blob = *r.Blob
+		Blob: r.Blob, ThirdPartyPayment: r.Payment, LargeBlobKey: r.LargeBlobKey,
 	}
 	if r.Public != nil {
 		c.Key.Public = *r.Public

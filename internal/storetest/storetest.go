@@ -42,6 +42,7 @@ func Run(t *testing.T, open func(t *testing.T) authenticator.Store) {
 		{"sign count of several at once", signCountRace},
 		{"used", used},
 		{"settings", settings},
+		{"values", values},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -80,7 +81,7 @@ func Credential(t testing.TB, rpID string, n int) *authenticator.Credential {
 		MACWithUV:    slices.Clone(handle[:90]),
 		MACWithoutUV: slices.Clone(handle[90:180]),
 		Discoverable: true,
-		Blob:         []byte("what the site keeps"), ThirdPartyPayment: true,
+		Blob:         []byte("what the site keeps"), ThirdPartyPayment: true, LargeBlobKey: slices.Clone(handle[:32]),
 		Protection: authenticator.UVRequired,
 		AAGUID:     webauthn.AAGUID{1, 2, 3, 15: 16},
 		Backup:     0,
@@ -404,6 +405,27 @@ func used(t *testing.T, s authenticator.Store) {
 	}
 	s.Used(c.ID, late)
 	count(t, s, 0)
+}
+
+func values(t *testing.T, s authenticator.Store) {
+	want := map[string][]byte{"one": []byte("first"), "two": make([]byte, 16<<10)}
+	for name, value := range want {
+		if got, err := s.Value(name); err != nil || got != nil {
+			t.Errorf("before: %d bytes, %v", len(got), err)
+		}
+		for range 2 {
+			if err := s.PutValue(name, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, value := range want {
+		got, err := s.Value(name)
+		if err != nil || got == nil {
+			t.Fatalf("%s: %v, %v", name, got, err)
+		}
+		equal(t, name, got, value)
+	}
 }
 
 func settings(t *testing.T, s authenticator.Store) {
