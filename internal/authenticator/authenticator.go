@@ -56,18 +56,41 @@ type Authenticator struct {
 // New makes an authenticator, powered on.
 func New(c Config) (*Authenticator, error) {
 	gate, err := consent.New(consent.Config{
-		PIN: c.PIN, User: c.User, Settings: c.Store, BuiltInUV: c.BuiltInUV, Account: onlyAccount(c.Store),
+		PIN: c.PIN, User: c.User, Settings: c.Store, Values: c.Store, BuiltInUV: c.BuiltInUV, Account: onlyAccount(c.Store),
 	})
 	if err != nil {
 		return nil, err
 	}
+	store := watched{Store: c.Store, gate: gate}
 	return &Authenticator{
-		keys: c.Keys, pin: c.PIN, store: c.Store, eraser: c.Eraser,
+		keys: c.Keys, pin: c.PIN, store: store, eraser: c.Eraser,
 		aaguid: c.AAGUID, log: c.Log, gate: gate,
-		manage: &management.Manager{Store: c.Store, Gate: gate, Capacity: maxCredentials},
+		manage: &management.Manager{Store: store, Gate: gate, Capacity: maxCredentials},
 		blobs:  &largeblob.Manager{Values: c.Store, Settings: c.Store, Gate: gate, MaxMessage: maxMessageBytes},
 		config: &config.Manager{Settings: c.Store, Gate: gate},
 	}, nil
+}
+
+// watched has the gate note each change of passkeys before it is made: what platforms
+// compare may change for nothing, never too late.
+type watched struct {
+	Store
+
+	gate *consent.Gate
+}
+
+func (w watched) Put(c *Credential, replaced ...[]byte) error {
+	if err := w.gate.Changing(); err != nil {
+		return err
+	}
+	return w.Store.Put(c, replaced...)
+}
+
+func (w watched) Delete(id []byte) error {
+	if err := w.gate.Changing(); err != nil {
+		return err
+	}
+	return w.Store.Delete(id)
 }
 
 // PowerCycle does what pulling and reinserting a security key does: see

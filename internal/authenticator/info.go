@@ -51,6 +51,7 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 		MaxCredentialCountInList:         maxMessageBytes / (2 * credential.IDBytes),
 		MaxCredentialIDLength:            credential.IDBytes,
 		Transports:                       []string{"internal", "usb"},
+		TransportsForReset:               []string{"internal", "usb"},
 		Algorithms:                       []ctap.Parameter{supportedAlgorithm()},
 		ForcePINChange:                   &settings.ForcePINChange,
 		MinPINLength:                     settings.MinPINLength,
@@ -64,8 +65,10 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 	}
 	if a.gate.BuiltInUV != nil {
 		info.UVModality = uvPasscodeInternal
+		info.PreferredPlatformUVAttempts = 1      // the prompt itself asks again
+		info.UVCountSinceLastPINEntry = new(uint) // each is an entry of the PIN
 	}
-	return info, nil
+	return info, a.gate.Tell(info)
 }
 
 // options are the boolean capabilities (§6.4.1). An option that is absent is not
@@ -78,6 +81,7 @@ func (a *Authenticator) options(door ctap.Door, settings Settings) map[string]bo
 		"clientPin":        a.pin.IsSet(),
 		"pinUvAuthToken":   true,
 		"credMgmt":         true,
+		"perCredMgmtRO":    true,
 		"alwaysUv":         settings.AlwaysUV,
 		"authnrCfg":        true,
 		"largeBlobs":       true,

@@ -124,7 +124,7 @@ func (m *Manager) setMinPINLength(_ context.Context, s *consent.Settings, raw cb
 	s.MinPINLength = least
 	if force || m.Gate.PIN.IsSet() && s.PINLength < least {
 		s.ForcePINChange = true
-		m.Gate.EndToken() // nothing more on the word of a PIN that will not do
+		return m.Gate.EndTokens() // nothing more on the word of a PIN that will not do
 	}
 	return nil
 }

@@ -14,7 +14,8 @@ import (
 )
 
 // grantable are the permissions a token can have here.
-const grantable = usePermissions | ctap.PermissionCredentialManagement | ctap.PermissionConfiguration | ctap.PermissionLargeBlobWrite
+const grantable = usePermissions | ctap.PermissionCredentialManagement | ctap.PermissionConfiguration |
+	ctap.PermissionLargeBlobWrite | ctap.PermissionPersistentReadOnly
 
 // ClientPIN is authenticatorClientPIN (CTAP 2.3 §6.5.5).
 func (g *Gate) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
@@ -254,6 +255,8 @@ func checkPermissions(req *ctap.ClientPINRequest) (ctap.Permission, error) {
 		return 0, ctap.InvalidParameter
 	case p&^grantable != 0:
 		return 0, ctap.UnauthorizedPermission
+	case p&ctap.PermissionPersistentReadOnly != 0 && p != ctap.PermissionPersistentReadOnly:
+		return 0, ctap.InvalidParameter // a token for good has no other use
 	case p&usePermissions != 0 && req.RPID == "":
 		return 0, ctap.MissingParameter
 	}
@@ -291,12 +294,15 @@ func (g *Gate) issueByPIN(ctx context.Context, req *ctap.ClientPINRequest, permi
 		drop(grant)
 		return nil, errors.Join(err, mustChange)
 	}
+	if permissions == ctap.PermissionPersistentReadOnly {
+		return g.sealPersistent(shared, req.PINUVAuthProtocol)
+	}
 	t := g.newToken(req.PINUVAuthProtocol, permissions, req.RPID)
 	t.grant = grant
 	if permissions&usePermissions != 0 && req.RPID == "" {
 		t.held.hold(hash)
 	}
-	return sealToken(shared, t)
+	return sealToken(shared, t.Token)
 }
 
 // grantFor names the RP whose grant a token needs; nil where none is needed, or
@@ -309,7 +315,17 @@ func grantFor(permissions ctap.Permission, rpID string) *[32]byte {
 	return &hash
 }
 
-func sealToken(shared *pinuv.Shared, t *Token) (*ctap.ClientPINResponse, error) {
+// sealPersistent is sealToken for the persistent token.
+func (g *Gate) sealPersistent(shared *pinuv.Shared, p pinuv.Protocol) (*ctap.ClientPINResponse, error) {
+	token, err := g.persistentToken(p)
+	if err != nil {
+		return nil, err
+	}
+	defer token.Wipe()
+	return sealToken(shared, token)
+}
+
+func sealToken(shared *pinuv.Shared, t pinuv.Token) (*ctap.ClientPINResponse, error) {
 	enc, err := shared.Encrypt(t.Secret().Reveal())
 	if err != nil {
 		return nil, err
@@ -350,11 +366,14 @@ func (g *Gate) tokenByUV(ctx context.Context, req *ctap.ClientPINRequest) (*ctap
 	if err != nil {
 		return nil, err
 	}
+	if permissions == ctap.PermissionPersistentReadOnly {
+		return g.sealPersistent(shared, req.PINUVAuthProtocol)
+	}
 	t := g.newToken(req.PINUVAuthProtocol, permissions, req.RPID)
 	t.grant = grant
 	t.userPresent = req.RPID != ""
 	if len(ask.Accounts) == 1 {
 		t.account = ask.Accounts[0].ID
 	}
-	return sealToken(shared, t)
+	return sealToken(shared, t.Token)
 }

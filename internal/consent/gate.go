@@ -15,6 +15,7 @@ type Config struct {
 	PIN      PIN
 	User     User
 	Settings SettingsStore
+	Values   Values
 	// BuiltInUV tells whether User can be asked for the PIN right now; nil for
 	// an authenticator without user verification of its own.
 	BuiltInUV func() bool
@@ -99,8 +100,12 @@ func (g *Gate) mustChange() bool {
 	return err != nil || settings.ForcePINChange
 }
 
-// EndToken ends the token in use. The caller holds the turn.
-func (g *Gate) EndToken() { g.dropToken() }
+// EndTokens ends the token in use and the persistent one. The caller holds the turn.
+func (g *Gate) EndTokens() error {
+	g.dropToken()
+	_, err := g.endPersistent()
+	return err
+}
 
 // Forget drops token and key agreement, as a reset does, and with them what
 // earlier commands left for their "next". The caller holds the turn.

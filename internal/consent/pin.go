@@ -42,10 +42,17 @@ func (g *Gate) put(ctx context.Context, from secret.Bytes, to chosen) error {
 			return err
 		}
 	}
+	ended, err := g.endPersistent() // before the PIN, so that it cannot outlive it
+	if err != nil {
+		return err
+	}
 	after := during
 	err = g.PIN.Change(ctx, from, to.hash)
 	if _, wrong := errors.AsType[*WrongPIN](err); wrong {
 		after = before
+		if ended != nil {
+			err = errors.Join(err, g.putPersistent(ended))
+		}
 	} else if err == nil {
 		after.PINLength, after.ForcePINChange = to.points, false
 	}

@@ -132,9 +132,12 @@ type GetInfoResponse struct {
 	UVModality                       uint             `cbor:"18,keyasint,omitempty"`
 	RemainingDiscoverableCredentials *uint            `cbor:"20,keyasint,omitempty"`
 	AttestationFormats               []string         `cbor:"22,keyasint,omitempty"`
+	UVCountSinceLastPINEntry         *uint            `cbor:"23,keyasint,omitempty"`
+	EncIdentifier                    []byte           `cbor:"25,keyasint,omitempty"`
+	TransportsForReset               []string         `cbor:"26,keyasint,omitempty"`
 	MaxPINLength                     uint             `cbor:"29,keyasint,omitempty"`
-
-	AuthenticatorConfigCommands []uint `cbor:"31,keyasint,omitempty"`
+	EncCredStoreState                []byte           `cbor:"30,keyasint,omitempty"`
+	AuthenticatorConfigCommands      []uint           `cbor:"31,keyasint,omitempty"`
 }
 
 // PINSubcommand selects what authenticatorClientPIN does (CTAP 2.3 §6.5.5).

@@ -194,6 +194,7 @@ func TestRoundTrip(t *testing.T) {
 				FirmwareVersion: 1, PreferredPlatformUVAttempts: 1, UVModality: 2, RemainingDiscoverableCredentials: &many,
 				AttestationFormats: []string{"packed"}, MaxPINLength: 63,
 				MaxSerializedLargeBlobArray: 1024, MaxCredBlobLength: 32, MaxRPIDsForSetMinPINLength: 2, AuthenticatorConfigCommands: []uint{2},
+				UVCountSinceLastPINEntry: &n, EncIdentifier: []byte{1}, TransportsForReset: []string{"usb"}, EncCredStoreState: []byte{2},
 			},
 			func(a ctap.Authenticator, _ any) (any, error) { return a.GetInfo(t.Context()) },
 		},

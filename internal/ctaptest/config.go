@@ -11,13 +11,6 @@ import (
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
-func (r *rig) info() *ctap.GetInfoResponse {
-	r.Helper()
-	info, err := r.A.GetInfo(r.Context())
-	r.OK(err)
-	return info
-}
-
 // setMinPINLength makes that request with a fresh token.
 func (r *rig) setMinPINLength(params *ctap.MinPINLengthParams) error {
 	r.Helper()
@@ -29,7 +22,7 @@ func checkAlwaysUV(r *rig) {
 	bound := r.Register(party.Site, "alice")
 	token := r.Token(ctap.PermissionConfiguration, "")
 	r.OK(ctap.Configure(r.Context(), r.A, token, ctap.ToggleAlwaysUV, nil))
-	if r.info().Options["alwaysUv"] {
+	if r.Info().Options["alwaysUv"] {
 		r.Fatal("alwaysUv is still on")
 	}
 	// What is made now works without the PIN, what was made before does not.
@@ -44,14 +37,14 @@ func checkAlwaysUV(r *rig) {
 	r.WantFlags(bound.Verify(r.Rig, response), webauthn.FlagUP|webauthn.FlagUV)
 	r.PowerCycle(r.T)
 	r.A = r.Open(r.T)
-	if r.info().Options["alwaysUv"] {
+	if r.Info().Options["alwaysUv"] {
 		r.Error("alwaysUv came back with the power")
 	}
 	// Our own prompt can permit it as well.
 	token, err = r.Platform().TokenWithUV(r.Context(), ctap.PermissionConfiguration, "")
 	r.OK(err)
 	r.OK(ctap.Configure(r.Context(), r.A, token, ctap.ToggleAlwaysUV, nil))
-	if !r.info().Options["alwaysUv"] {
+	if !r.Info().Options["alwaysUv"] {
 		r.Error("alwaysUv is still off")
 	}
 }
@@ -64,15 +57,15 @@ func checkAlwaysUVWithoutPIN(r *rig) {
 	r.Wants(ctap.PUATRequired, r.A.Config(r.Context(), &ctap.ConfigRequest{Subcommand: ctap.SetMinPINLength}))
 	r.Person.Asked()
 	r.OK(r.A.Config(r.Context(), toggle))
-	if asks := r.Person.Asked(); len(asks) != 1 || r.info().Options["alwaysUv"] {
-		r.Fatalf("asked %+v, options %v", asks, r.info().Options)
+	if asks := r.Person.Asked(); len(asks) != 1 || r.Info().Options["alwaysUv"] {
+		r.Fatalf("asked %+v, options %v", asks, r.Info().Options)
 	}
 	c := r.RegisterRequest(party.Registration(party.Site, "alice"))
 	r.WantFlags(c.Data, webauthn.FlagUP|webauthn.FlagAT)
 	r.Person.Asked()
 	r.OK(r.A.Config(r.Context(), toggle))
-	if asks := r.Person.Asked(); len(asks) != 0 || !r.info().Options["alwaysUv"] {
-		r.Errorf("asked %+v, options %v", asks, r.info().Options)
+	if asks := r.Person.Asked(); len(asks) != 0 || !r.Info().Options["alwaysUv"] {
+		r.Errorf("asked %+v, options %v", asks, r.Info().Options)
 	}
 }
 
@@ -88,7 +81,7 @@ func checkMinPINLength(r *rig) {
 		r.Errorf("another was told %d", *got)
 	}
 	r.OK(r.setMinPINLength(length(&thirteen)))
-	if info := r.info(); info.MinPINLength != 13 || *info.ForcePINChange {
+	if info := r.Info(); info.MinPINLength != 13 || *info.ForcePINChange {
 		r.Errorf("least %d, change %v", info.MinPINLength, *info.ForcePINChange)
 	}
 	r.Wants(ctap.PINPolicyViolation, r.setMinPINLength(length(&eight)))
@@ -100,7 +93,7 @@ func checkMinPINLength(r *rig) {
 	token, err := r.Platform().TokenWithPIN(r.Context(), party.PIN(party.FirstPIN+"t"), ctap.PermissionConfiguration, "")
 	r.OK(err)
 	r.OK(ctap.Configure(r.Context(), r.A, token, ctap.SetMinPINLength, &ctap.MinPINLengthParams{ForceChangePIN: &yes}))
-	if info := r.info(); info.MinPINLength != 14 || !*info.ForcePINChange {
+	if info := r.Info(); info.MinPINLength != 14 || !*info.ForcePINChange {
 		r.Errorf("least %d, change %v", info.MinPINLength, *info.ForcePINChange)
 	}
 	r.Wants(ctap.PINAuthInvalid, ctap.Configure(r.Context(), r.A, token, ctap.ToggleAlwaysUV, nil)) // the token is gone
@@ -124,7 +117,7 @@ func (r *rig) minPINLength(rpID string) *uint {
 // mustChange checks that the PIN is good for nothing but changing it.
 func (r *rig) mustChange() {
 	r.Helper()
-	if info := r.info(); !*info.ForcePINChange || info.Options["uv"] {
+	if info := r.Info(); !*info.ForcePINChange || info.Options["uv"] {
 		r.Errorf("change %v, uv %v", *info.ForcePINChange, info.Options["uv"])
 	}
 	_, err := r.Platform().TokenWithPIN(r.Context(), party.PIN(party.FirstPIN), ctap.PermissionGetAssertion, party.Site)
@@ -173,12 +166,12 @@ func checkConfigRefusals(r *rig) {
 	long := uint(64)
 	r.Wants(ctap.PINPolicyViolation, r.setMinPINLength(&ctap.MinPINLengthParams{NewMinPINLength: &long}))
 	var many []string
-	for i := range r.info().MaxRPIDsForSetMinPINLength {
+	for i := range r.Info().MaxRPIDsForSetMinPINLength {
 		many = append(many, fmt.Sprintf("%d.example", i))
 	}
 	r.OK(r.setMinPINLength(&ctap.MinPINLengthParams{RPIDs: many}))
 	r.Wants(ctap.KeyStoreFull, r.setMinPINLength(&ctap.MinPINLengthParams{RPIDs: append(slices.Clone(many), party.Site)}))
-	if info := r.info(); !info.Options["alwaysUv"] || info.MinPINLength != 4 {
+	if info := r.Info(); !info.Options["alwaysUv"] || info.MinPINLength != 4 {
 		r.Errorf("a refused request changed something: %+v", info)
 	}
 }

@@ -4,6 +4,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/localpasskey/localpasskey/internal/ctaptest/blobs"
 	"github.com/localpasskey/localpasskey/internal/ctaptest/party"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 )
@@ -32,6 +33,7 @@ func NewPerson(touch Touch, delay time.Duration, pins ...string) *Person {
 
 // Run holds a device, made fresh by fresh for each case, to the contract.
 func Run(t *testing.T, fresh func(t *testing.T) Device) {
+	checks := blobs.Checks()
 	for name, check := range map[string]func(*rig){
 		"info":                 checkInfo,
 		"pin needed":           checkPINNeeded,
@@ -45,9 +47,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Device) {
 		"who is named":         checkWhoIsNamed,
 		"protection":           checkProtection,
 		"hmac-secret":          checkHMACSecret,
-		"large blobs":          checkLargeBlobs,
-		"large blob refusals":  checkLargeBlobRefusals,
-		"large blob key":       checkLargeBlobKey,
+		"persistent token":     checkPersistentToken,
 		"hmac-secret-mc":       checkHMACSecretMC,
 		"cred blob":            checkCredBlob,
 		"third-party payment":  checkThirdPartyPayment,
@@ -65,10 +65,13 @@ func Run(t *testing.T, fresh func(t *testing.T) Device) {
 		"selection":            checkSelection,
 		"reset":                checkReset,
 	} {
+		checks[name] = func(r *party.Rig) { check(&rig{r}) }
+	}
+	for name, check := range checks {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			device := fresh(t)
-			check(&rig{&party.Rig{T: t, Device: device, A: device.Open(t), Protocol: pinuv.Two}})
+			check(&party.Rig{T: t, Device: device, A: device.Open(t), Protocol: pinuv.Two})
 		})
 	}
 }

@@ -47,9 +47,9 @@ func (r *rig) signInWith(in ctap.Extensions, c party.Registered) outputs {
 
 func checkCredBlob(r *rig) {
 	r.SetPIN()
-	longest := int(r.info().MaxCredBlobLength)
-	if longest < 32 || !slices.Contains(r.info().Extensions, "credBlob") {
-		r.Fatalf("at most %d bytes, extensions %v", longest, r.info().Extensions)
+	longest := int(r.Info().MaxCredBlobLength)
+	if longest < 32 || !slices.Contains(r.Info().Extensions, "credBlob") {
+		r.Fatalf("at most %d bytes, extensions %v", longest, r.Info().Extensions)
 	}
 	read := ctap.Extensions{"credBlob": party.Raw(r.Rig, true)}
 	for _, c := range []struct {
@@ -99,7 +99,7 @@ func checkThirdPartyPayment(r *rig) {
 		if got := r.signInWith(nil, made).Payment; got != nil {
 			r.Errorf("nobody asked for %v", *got)
 		}
-		managed, err := ctap.ManageCredentials(r.Context(), r.A, r.Token(ctap.PermissionCredentialManagement, ""), ctap.EnumerateCredentialsBegin, siteParams())
+		managed, err := ctap.ManageCredentials(r.Context(), r.A, r.Token(ctap.PermissionCredentialManagement, ""), ctap.EnumerateCredentialsBegin, party.SiteParams())
 		r.OK(err)
 		if managed.ThirdPartyPayment == nil || *managed.ThirdPartyPayment != c.want {
 			r.Errorf("management says %v", managed.ThirdPartyPayment)

@@ -126,6 +126,7 @@ func checkTokens(r *rig) {
 		0:                                ctap.InvalidParameter,
 		ctap.PermissionBioEnrollment:     ctap.UnauthorizedPermission,
 		ctap.PermissionMakeCredential:    ctap.MissingParameter, // no RP
+		0x40 | 4:                         ctap.InvalidParameter, // a persistent token is nothing else
 		ctap.PermissionConfiguration | 8: ctap.UnauthorizedPermission,
 	} {
 		_, err := r.Platform().TokenWithPIN(r.Context(), party.PIN(party.OtherPIN), permissions, "")

@@ -42,7 +42,7 @@ func checkRefusals(r *rig) {
 	r.RegisterRequest(r.Authenticated(again))
 
 	elsewhere := r.Token(ctap.PermissionCredentialManagement, "other.example")
-	_, err = ctap.ManageCredentials(r.Context(), r.A, elsewhere, ctap.EnumerateCredentialsBegin, siteParams())
+	_, err = ctap.ManageCredentials(r.Context(), r.A, elsewhere, ctap.EnumerateCredentialsBegin, party.SiteParams())
 	r.Wants(ctap.PINAuthInvalid, err)
 
 	permissions := ctap.PermissionGetAssertion

@@ -21,7 +21,7 @@ func checkInfo(r *rig) {
 	for option, want := range map[string]bool{
 		"rk": true, "up": true, "uv": false, "clientPin": false, "pinUvAuthToken": true,
 		"credMgmt": true, "alwaysUv": true, "makeCredUvNotRqd": false, "plat": r.Socket,
-		"authnrCfg": true, "uvAcfg": true, "largeBlobs": true, "setMinPINLength": true,
+		"authnrCfg": true, "uvAcfg": true, "largeBlobs": true, "perCredMgmtRO": true, "setMinPINLength": true,
 	} {
 		if got, present := info.Options[option]; !present || got != want {
 			r.Errorf("option %s: %v, present %v", option, got, present)

@@ -317,18 +317,13 @@ func checkChannels(r *rig) {
 	r.Wants(ctap.NotAllowed, err)
 
 	manage := r.Token(ctap.PermissionCredentialManagement, "")
-	_, err = ctap.ManageCredentials(r.Context(), r.A, manage, ctap.EnumerateCredentialsBegin, siteParams())
+	_, err = ctap.ManageCredentials(r.Context(), r.A, manage, ctap.EnumerateCredentialsBegin, party.SiteParams())
 	r.OK(err)
 	next := &ctap.CredentialManagementRequest{Subcommand: ctap.EnumerateCredentialsGetNextCredential}
 	_, err = stranger.CredentialManagement(r.Context(), next)
 	r.Wants(ctap.NotAllowed, err)
 	_, err = r.A.CredentialManagement(r.Context(), next)
 	r.OK(err)
-}
-
-func siteParams() *ctap.CredentialManagementParams {
-	hash := webauthn.RPIDHash(party.Site)
-	return &ctap.CredentialManagementParams{RPIDHash: hash[:]}
 }
 
 func checkManagement(r *rig) {
@@ -351,7 +346,7 @@ func checkManagement(r *rig) {
 	if ids := []string{rp.RP.ID, second.RP.ID}; *rp.TotalRPs != 2 || !slices.Equal(ids, []string{party.Site, "other.example"}) {
 		r.Errorf("relying parties %v of %d", ids, *rp.TotalRPs)
 	}
-	creds, err := call(all, ctap.EnumerateCredentialsBegin, siteParams())
+	creds, err := call(all, ctap.EnumerateCredentialsBegin, party.SiteParams())
 	r.OK(err)
 	if *creds.TotalCredentials != 2 || !bytes.Equal(creds.Credential.ID, bob.ID) || *creds.CredProtect != 1 {
 		r.Errorf("credentials %+v", creds)

@@ -104,11 +104,27 @@ func (m *Manager) authorize(req *ctap.CredentialManagementRequest) (allowance, e
 		return allowance{}, err
 	}
 	message := append([]byte{byte(req.Subcommand)}, req.Params...)
+	if readOnly(req.Subcommand) {
+		persistent, err := m.Gate.VerifyPersistent(req.PINUVAuthProtocol, req.PINUVAuthParam, message)
+		if err != nil || persistent {
+			return allowance{}, err
+		}
+	}
 	t, err := m.Gate.VerifyToken(req.PINUVAuthProtocol, req.PINUVAuthParam, message, ctap.PermissionCredentialManagement)
 	if err != nil {
 		return allowance{}, err
 	}
 	return allowance{rpID: t.RPID()}, nil
+}
+
+// readOnly tells the sub-commands that the persistent token permits (§6.8, pcmr).
+func readOnly(sub ctap.CredentialSubcommand) bool {
+	switch sub {
+	case ctap.GetCredsMetadata, ctap.EnumerateRPsBegin, ctap.EnumerateCredentialsBegin:
+		return true
+	default:
+		return false
+	}
 }
 
 // metadata is getCredsMetadata (§6.8.2).

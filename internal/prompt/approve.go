@@ -194,6 +194,7 @@ func describeVerification(b *strings.Builder, ask authenticator.Ask) {
 	}{
 		{ctap.PermissionGetAssertion, "sign in to " + Service(ask.RP.ID)},
 		{ctap.PermissionMakeCredential, "create a passkey for " + Service(ask.RP.ID)},
+		{ctap.PermissionPersistentReadOnly, "look through all your passkeys, again and again until the PIN is changed"},
 		{ctap.PermissionLargeBlobWrite, "overwrite what sites keep here in large blobs"},
 		{ctap.PermissionConfiguration, "change what is demanded: whether the PIN is always needed, and how long it is"},
 		{ctap.PermissionCredentialManagement, "look through, change and DELETE " + whose},

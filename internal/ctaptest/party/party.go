@@ -208,3 +208,17 @@ func Silently(req *ctap.GetAssertionRequest) *ctap.GetAssertionRequest {
 	req.Options = &ctap.Options{UP: &no}
 	return req
 }
+
+// Info asks the device about itself.
+func (r *Rig) Info() *ctap.GetInfoResponse {
+	r.Helper()
+	info, err := r.A.GetInfo(r.Context())
+	r.OK(err)
+	return info
+}
+
+// SiteParams asks credential management for Site.
+func SiteParams() *ctap.CredentialManagementParams {
+	hash := webauthn.RPIDHash(Site)
+	return &ctap.CredentialManagementParams{RPIDHash: hash[:]}
+}

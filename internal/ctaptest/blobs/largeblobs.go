@@ -1,4 +1,4 @@
-package ctaptest
+package blobs
 
 import (
 	"bytes"
@@ -10,6 +10,20 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctaptest/party"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 )
+
+// Checks are the parts of the contract, by name.
+func Checks() map[string]func(*party.Rig) {
+	all := map[string]func(*party.Rig){}
+	for name, check := range map[string]func(*rig){
+		"large blobs": checkLargeBlobs, "large blob refusals": checkLargeBlobRefusals, "large blob key": checkLargeBlobKey,
+	} {
+		all[name] = func(r *party.Rig) { check(&rig{r}) }
+	}
+	return all
+}
+
+// rig is a platform at work on a device, with what the checks share.
+type rig struct{ *party.Rig }
 
 // emptyLargeBlobs is the array of a new authenticator, from CTAP 2.1 §6.10.1.
 func emptyLargeBlobs() []byte {
@@ -82,7 +96,7 @@ func checkLargeBlobs(r *rig) {
 
 func checkLargeBlobRefusals(r *rig) {
 	r.SetPIN()
-	info := r.info()
+	info := r.Info()
 	most, fragment := info.MaxSerializedLargeBlobArray, info.MaxMessageSize-64
 	if most < 1024 || !info.Options["largeBlobs"] {
 		r.Fatalf("at most %d bytes, options %v", most, info.Options)
@@ -133,8 +147,8 @@ func checkLargeBlobKey(r *rig) {
 	}
 	made, err := register("alice", func(*ctap.MakeCredentialRequest) {})
 	r.OK(err)
-	if len(made.LargeBlobKey) != 32 || !slices.Contains(r.info().Extensions, "largeBlobKey") || bytes.Contains(made.AuthData, []byte("largeBlobKey")) {
-		r.Fatalf("key of %d bytes, extensions %v", len(made.LargeBlobKey), r.info().Extensions)
+	if len(made.LargeBlobKey) != 32 || !slices.Contains(r.Info().Extensions, "largeBlobKey") || bytes.Contains(made.AuthData, []byte("largeBlobKey")) {
+		r.Fatalf("key of %d bytes, extensions %v", len(made.LargeBlobKey), r.Info().Extensions)
 	}
 	req := r.AuthenticatedSignIn(party.SignIn(party.Site))
 	req.Extensions = yes
@@ -145,7 +159,7 @@ func checkLargeBlobKey(r *rig) {
 	if !bytes.Equal(signedIn.LargeBlobKey, made.LargeBlobKey) || unasked.LargeBlobKey != nil {
 		r.Errorf("sign-in gives %x, and unasked %x", signedIn.LargeBlobKey, unasked.LargeBlobKey)
 	}
-	managed, err := ctap.ManageCredentials(r.Context(), r.A, r.Token(ctap.PermissionCredentialManagement, ""), ctap.EnumerateCredentialsBegin, siteParams())
+	managed, err := ctap.ManageCredentials(r.Context(), r.A, r.Token(ctap.PermissionCredentialManagement, ""), ctap.EnumerateCredentialsBegin, party.SiteParams())
 	r.OK(err)
 	if !bytes.Equal(managed.LargeBlobKey, made.LargeBlobKey) {
 		r.Errorf("management gives %x", managed.LargeBlobKey)
