@@ -72,8 +72,9 @@ func table() map[string]row {
 		"internal/management":    {join(calls, "internal/consent", "internal/credential"), nil},
 		"internal/extension":     {join(calls, "internal/credential"), nil},
 		"internal/largeblob":     {join(calls, "internal/consent"), nil},
+		"internal/u2f":           {join(calls, "internal/consent", "internal/credential"), nil},
 		"internal/config":        {join(calls, "internal/consent"), nil},
-		"internal/authenticator": {join(calls, "internal/consent", "internal/credential", "internal/management", "internal/config", "internal/extension", "internal/largeblob"), nil},
+		"internal/authenticator": {join(calls, "internal/consent", "internal/credential", "internal/management", "internal/config", "internal/extension", "internal/largeblob", "internal/u2f"), nil},
 
 		// Doors: each ends in a call on ctap.Authenticator and knows no more.
 		"internal/ctaphid":   {calls, nil},

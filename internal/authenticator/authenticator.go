@@ -12,6 +12,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/largeblob"
 	"github.com/localpasskey/localpasskey/internal/management"
+	"github.com/localpasskey/localpasskey/internal/u2f"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
@@ -51,6 +52,7 @@ type Authenticator struct {
 	manage *management.Manager
 	config *config.Manager
 	blobs  *largeblob.Manager
+	u2f    *u2f.Manager
 }
 
 // New makes an authenticator, powered on.
@@ -62,13 +64,15 @@ func New(c Config) (*Authenticator, error) {
 		return nil, err
 	}
 	store := watched{Store: c.Store, gate: gate}
-	return &Authenticator{
+	a := &Authenticator{
 		keys: c.Keys, pin: c.PIN, store: store, eraser: c.Eraser,
 		aaguid: c.AAGUID, log: c.Log, gate: gate,
 		manage: &management.Manager{Store: store, Gate: gate, Capacity: maxCredentials},
 		blobs:  &largeblob.Manager{Values: c.Store, Settings: c.Store, Gate: gate, MaxMessage: maxMessageBytes},
 		config: &config.Manager{Settings: c.Store, Gate: gate},
-	}, nil
+	}
+	a.u2f = &u2f.Manager{Keys: bare{a}, Store: store, Settings: store, Gate: gate, AAGUID: c.AAGUID, Room: a.room}
+	return a, nil
 }
 
 // watched has the gate note each change of passkeys before it is made: what platforms

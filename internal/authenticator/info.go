@@ -68,6 +68,9 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 		info.PreferredPlatformUVAttempts = 1      // the prompt itself asks again
 		info.UVCountSinceLastPINEntry = new(uint) // each is an entry of the PIN
 	}
+	if a.u2f.Offered() {
+		info.Versions = append(info.Versions, "U2F_V2")
+	}
 	return info, a.gate.Tell(info)
 }
 

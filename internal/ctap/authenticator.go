@@ -30,6 +30,15 @@ type Authenticator interface {
 	Vendor(ctx context.Context, command Command, params cbor.Raw) (cbor.Raw, error)
 }
 
+// Messenger is an Authenticator that may speak U2F as well (CTAP 2.3 §7).
+type Messenger interface {
+	// U2F tells, at once, whether U2F is spoken now.
+	U2F() bool
+	// Message answers a raw U2F request, its status word included. The error for one
+	// that comes while U2F is not spoken is InvalidCommand.
+	Message(ctx context.Context, request []byte) ([]byte, error)
+}
+
 // Command is the first byte of a CTAP2 request (CTAP 2.3 §8.1).
 type Command byte
 
