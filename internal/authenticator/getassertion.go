@@ -44,7 +44,7 @@ func (ch *Channel) getAssertion(ctx context.Context, req *ctap.GetAssertionReque
 	if consent.WantsTouch(req.PINUVAuthParam) { // step 1
 		return nil, a.gate.Touch(ctx)
 	}
-	if err := checkGetAssertion(req); err != nil {
+	if err := req.Check(); err != nil {
 		return nil, err
 	}
 	uv := &consent.Request{
@@ -88,16 +88,6 @@ func (ch *Channel) getAssertion(ctx context.Context, req *ctap.GetAssertionReque
 		return nil, ctap.UnsupportedOption
 	}
 	return ch.signIn(ctx, in, z, found)
-}
-
-func checkGetAssertion(req *ctap.GetAssertionRequest) error {
-	switch {
-	case req.RPID == "", req.ClientDataHash == nil:
-		return ctap.MissingParameter
-	case len(req.ClientDataHash) != clientDataHashBytes, len(req.RPID) > maxRPIDBytes:
-		return ctap.InvalidLength
-	}
-	return nil
 }
 
 // signInOptions is step 4: rk has no meaning here, up is true unless refused,

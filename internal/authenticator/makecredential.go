@@ -23,14 +23,6 @@ const (
 	formatNone   = "none"
 )
 
-// Limits of what is stored. User handles: WebAuthn L3 §5.4.3. RP IDs are domain
-// names; ssh's "ssh:" strings fit.
-const (
-	clientDataHashBytes = sha256.Size
-	maxUserHandleBytes  = 64
-	maxRPIDBytes        = 253
-)
-
 // maxCredentials bounds the store. Ours: listing stays quick far beyond what a
 // person collects.
 const maxCredentials = 100_000
@@ -50,7 +42,7 @@ func (a *Authenticator) makeCredential(ctx context.Context, req *ctap.MakeCreden
 	if consent.WantsTouch(req.PINUVAuthParam) || req.RP != nil && req.RP.ID == dummyRP { // step 1
 		return nil, a.gate.Touch(ctx)
 	}
-	if err := checkMakeCredential(req); err != nil {
+	if err := req.Check(); err != nil {
 		return nil, err
 	}
 	uv := &consent.Request{
@@ -91,20 +83,6 @@ func (a *Authenticator) makeCredential(ctx context.Context, req *ctap.MakeCreden
 	c := newCredential(req, discoverable, settings, asked) // steps 13, 16
 	c.AAGUID = a.aaguid
 	return a.register(ctx, &registration{req, asked, c}, z) // steps 14, 17–19
-}
-
-func checkMakeCredential(req *ctap.MakeCredentialRequest) error {
-	switch {
-	case req.ClientDataHash == nil, req.RP == nil, req.User == nil, req.Parameters == nil:
-		return ctap.MissingParameter
-	case req.RP.ID == "", req.User.ID == nil:
-		return ctap.MissingParameter
-	case len(req.ClientDataHash) != clientDataHashBytes,
-		len(req.User.ID) == 0, len(req.User.ID) > maxUserHandleBytes,
-		len(req.RP.ID) > maxRPIDBytes:
-		return ctap.InvalidLength
-	}
-	return nil
 }
 
 // chooseAlgorithm finds ES256, the one algorithm there is, in what the RP takes.

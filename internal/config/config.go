@@ -14,9 +14,6 @@ import (
 // (§6.4, maxRPIDsForSetMinPINLength). Ours.
 const MaxRPIDs = 32
 
-// maxRPIDBytes bounds one of them: a domain name.
-const maxRPIDBytes = 253
-
 // Manager changes the settings of one authenticator. Its caller holds Gate's turn.
 type Manager struct {
 	Settings consent.SettingsStore
@@ -134,7 +131,7 @@ func checkRPIDs(ids []string) error {
 		return ctap.KeyStoreFull
 	}
 	for _, id := range ids {
-		if id == "" || len(id) > maxRPIDBytes {
+		if id == "" || len(id) > ctap.MaxRPIDBytes {
 			return ctap.InvalidLength
 		}
 	}
