@@ -33,6 +33,10 @@ func checkInfo(r *rig) {
 	if !slices.Equal(info.AuthenticatorConfigCommands, []uint{2, 3}) || info.MaxRPIDsForSetMinPINLength == 0 {
 		r.Errorf("config commands %v, %d relying parties", info.AuthenticatorConfigCommands, info.MaxRPIDsForSetMinPINLength)
 	}
+	if info.PreferredPlatformUVAttempts != 1 || info.UVCountSinceLastPINEntry == nil || *info.UVCountSinceLastPINEntry != 0 ||
+		info.UVModality == 0 || !slices.Equal(info.TransportsForReset, []string{"internal", "usb"}) {
+		r.Errorf("attempts %d, modality %d, transports for reset %v", info.PreferredPlatformUVAttempts, info.UVModality, info.TransportsForReset)
+	}
 	r.SetPIN()
 	info, err = r.A.GetInfo(r.Context())
 	r.OK(err)
