@@ -68,7 +68,7 @@ func New(c Config) (*Authenticator, error) {
 		keys: c.Keys, pin: c.PIN, store: store, eraser: c.Eraser,
 		aaguid: c.AAGUID, log: c.Log, gate: gate,
 		manage: &management.Manager{Store: store, Gate: gate, Capacity: maxCredentials},
-		blobs:  &largeblob.Manager{Values: c.Store, Settings: c.Store, Gate: gate, MaxMessage: maxMessageBytes},
+		blobs:  &largeblob.Manager{Values: c.Store, Settings: c.Store, Gate: gate},
 		config: &config.Manager{Settings: c.Store, Gate: gate},
 	}
 	a.u2f = &u2f.Manager{Keys: bare{a}, Store: store, Settings: store, Gate: gate, AAGUID: c.AAGUID, Room: a.room}
@@ -227,7 +227,7 @@ func (ch *Channel) Selection(ctx context.Context) error {
 // LargeBlobs is authenticatorLargeBlobs (CTAP 2.3 §6.10).
 func (ch *Channel) LargeBlobs(ctx context.Context, req *ctap.LargeBlobsRequest) (*ctap.LargeBlobsResponse, error) {
 	return continued(ctx, ch, "largeBlobs", func(context.Context) (*ctap.LargeBlobsResponse, error) {
-		response, rest, err := ch.a.blobs.Handle(req, ch.take())
+		response, rest, err := ch.a.blobs.Handle(req, maxMessage(ch.door), ch.take())
 		ch.leave(rest)
 		return response, err
 	})

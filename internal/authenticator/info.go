@@ -12,8 +12,21 @@ import (
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 )
 
-// maxMessageBytes is what CTAPHID can carry (CTAP 2.3 §11.2.4).
-const maxMessageBytes = 7609
+// How long a message may be, in bytes. CTAPHID could carry 7609 (CTAP 2.3 §11.2.4), but
+// the kernel keeps 31 reports for a device of ours, and drops what comes when that is
+// full: 28 reports fit, however busy the machine is. Longer ones are still taken.
+const (
+	maxMessageBytes    = 7609
+	maxHIDMessageBytes = 57 + 27*59
+)
+
+// maxMessage is what getInfo promises of a door.
+func maxMessage(door ctap.Door) uint {
+	if door == ctap.DoorHID {
+		return maxHIDMessageBytes
+	}
+	return maxMessageBytes
+}
 
 // uvPasscodeInternal is USER_VERIFY_PASSCODE_INTERNAL of the FIDO registry: a PIN
 // typed at the authenticator's own prompt.
@@ -46,9 +59,9 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 		Extensions:                       extension.Supported(),
 		AAGUID:                           a.aaguid,
 		Options:                          a.options(door, settings),
-		MaxMessageSize:                   maxMessageBytes,
+		MaxMessageSize:                   maxMessage(door),
 		PINUVAuthProtocols:               []pinuv.Protocol{pinuv.Two, pinuv.One},
-		MaxCredentialCountInList:         maxMessageBytes / (2 * credential.IDBytes),
+		MaxCredentialCountInList:         maxMessage(door) / (2 * credential.IDBytes),
 		MaxCredentialIDLength:            credential.IDBytes,
 		Transports:                       []string{"internal", "usb"},
 		TransportsForReset:               []string{"internal", "usb"},

@@ -18,6 +18,10 @@ type Conn interface {
 	WriteReport(report []byte) error
 }
 
+// reportsAhead is how many reports are taken off the kernel, which keeps few, while
+// others are answered.
+const reportsAhead = 64
+
 // Ours: times. The specification wants to hear of a running request every 100 ms
 // (§11.2.9.1.7), and leaves the patience with half a message to us.
 const (
@@ -40,7 +44,7 @@ func Serve(ctx context.Context, conn Conn, open func() ctap.Authenticator, log *
 	}
 	defer d.requests.Wait()
 	defer cancel()
-	incoming := make(chan *report)
+	incoming := make(chan *report, reportsAhead)
 	failed := make(chan error, 1)
 	go func() { failed <- read(ctx, conn, incoming) }()
 	for {

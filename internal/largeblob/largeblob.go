@@ -28,8 +28,6 @@ type Manager struct {
 	Values   consent.Values
 	Settings consent.SettingsStore
 	Gate     *consent.Gate
-	// MaxMessage is how many bytes a request or an answer has at most.
-	MaxMessage int
 }
 
 // writing is an array of which some fragments have come.
@@ -38,18 +36,20 @@ type writing struct {
 	array  []byte
 }
 
-// Handle carries out one request (§6.10.2). pending is what the command before left on
+// Handle carries out one request (§6.10.2) through a door whose messages have at most
+// maxMessage bytes. pending is what the command before left on
 // the same channel, and rest what this one leaves.
-func (m *Manager) Handle(req *ctap.LargeBlobsRequest, pending any) (response *ctap.LargeBlobsResponse, rest any, err error) {
+func (m *Manager) Handle(req *ctap.LargeBlobsRequest, maxMessage uint, pending any) (response *ctap.LargeBlobsResponse, rest any, err error) {
 	if req.Offset == nil || (req.Get == nil) == (req.Set == nil) {
 		return nil, nil, ctap.InvalidParameter
 	}
+	maxFragment := maxMessage - messageBytes
 	if req.Get != nil {
-		response, err = m.get(req)
+		response, err = m.get(req, maxFragment)
 		return response, nil, err
 	}
 	w, _ := pending.(*writing)
-	if w, err = m.begin(req, w); err != nil {
+	if w, err = begin(req, maxFragment, w); err != nil {
 		return nil, nil, err
 	}
 	if err := m.authorize(req); err != nil {
@@ -62,14 +62,12 @@ func (m *Manager) Handle(req *ctap.LargeBlobsRequest, pending any) (response *ct
 	return nil, w, nil
 }
 
-func (m *Manager) maxFragment() int { return m.MaxMessage - messageBytes }
-
 // get reads a part of the array.
-func (m *Manager) get(req *ctap.LargeBlobsRequest) (*ctap.LargeBlobsResponse, error) {
+func (m *Manager) get(req *ctap.LargeBlobsRequest, maxFragment uint) (*ctap.LargeBlobsResponse, error) {
 	switch {
 	case req.Length != nil, req.PINUVAuthParam != nil, req.PINUVAuthProtocol != 0:
 		return nil, ctap.InvalidParameter
-	case *req.Get > uint(m.maxFragment()):
+	case *req.Get > maxFragment:
 		return nil, ctap.InvalidLength
 	}
 	array, err := m.Values.Value(valueName)
@@ -100,8 +98,8 @@ func checksummed(content []byte) []byte {
 }
 
 // begin checks that the fragment follows the one before; the first begins an array.
-func (m *Manager) begin(req *ctap.LargeBlobsRequest, w *writing) (*writing, error) {
-	if len(*req.Set) > m.maxFragment() {
+func begin(req *ctap.LargeBlobsRequest, maxFragment uint, w *writing) (*writing, error) {
+	if uint(len(*req.Set)) > maxFragment {
 		return nil, ctap.InvalidLength
 	}
 	if *req.Offset != 0 {

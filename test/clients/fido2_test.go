@@ -100,7 +100,7 @@ func (c *client) info(t *testing.T) {
 		"version strings: FIDO_2_3, FIDO_2_1, FIDO_2_0\n",
 		"transport strings: internal, usb\n",
 		"algorithms: es256 (public-key)\n",
-		"maxmsgsiz: 7609\n",
+		"maxmsgsiz: 1650\n",
 		"pin protocols: 2, 1\n",
 		"hmac-secret",
 		"noclientPin",

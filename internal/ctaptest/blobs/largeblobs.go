@@ -65,15 +65,19 @@ func checkLargeBlobs(r *rig) {
 	r.SetPIN()
 	token := r.Token(ctap.PermissionLargeBlobWrite, "")
 	whole := withChecksum(bytes.Repeat([]byte{0xAB}, 10_000))
-	length := uint(len(whole))
-	r.OK(r.writeBlobs(r.A, &token, 0, length, whole[:4000]))
-	r.OK(r.writeBlobs(r.A, &token, 4000, 0, whole[4000:9000]))
+	length, step := uint(len(whole)), r.Info().MaxMessageSize-64
 	stranger := r.Open(r.T)
-	r.Wants(ctap.InvalidSeq, r.writeBlobs(stranger, &token, 9000, 0, whole[9000:]))
-	r.OK(r.writeBlobs(r.A, &token, 9000, 0, whole[9000:]))
+	r.OK(r.writeBlobs(r.A, &token, 0, length, whole[:step]))
+	r.Wants(ctap.InvalidSeq, r.writeBlobs(stranger, &token, step, 0, whole[step:step+10]))
+	for at := step; at < length; at += step {
+		r.OK(r.writeBlobs(r.A, &token, at, 0, whole[at:min(at+step, length)]))
+	}
 	r.PowerCycle(r.T)
 	r.A = r.Open(r.T)
-	got := append(r.readBlobs(0, 6000), r.readBlobs(6000, 6000)...)
+	var got []byte
+	for at := uint(0); at < length; at += step {
+		got = append(got, r.readBlobs(at, step)...)
+	}
 	if !bytes.Equal(got, whole) || len(r.readBlobs(length, 10)) != 0 {
 		r.Errorf("read %d bytes back, wrote %d", len(got), length)
 	}
@@ -84,7 +88,7 @@ func checkLargeBlobs(r *rig) {
 	r.OK(err)
 	r.Wants(ctap.InvalidSeq, r.writeBlobs(r.A, &token, 10, 0, make([]byte, 10)))
 	r.Wants(ctap.IntegrityFailure, r.writeBlobs(r.A, &token, 0, 20, make([]byte, 20)))
-	if got := r.readBlobs(0, 6000); !bytes.Equal(got, whole[:6000]) {
+	if got := r.readBlobs(0, step); !bytes.Equal(got, whole[:step]) {
 		r.Error("a failed write changed the array")
 	}
 	r.Person.SetPINs(party.FirstPIN)
