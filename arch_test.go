@@ -70,7 +70,11 @@ func table() map[string]row {
 		"internal/consent":       {calls, nil},
 		"internal/credential":    {calls, nil},
 		"internal/management":    {join(calls, "internal/consent", "internal/credential"), nil},
-		"internal/authenticator": {join(calls, "internal/consent", "internal/credential", "internal/management"), nil},
+		"internal/extension":     {join(calls, "internal/credential"), nil},
+		"internal/largeblob":     {join(calls, "internal/consent"), nil},
+		"internal/u2f":           {join(calls, "internal/consent", "internal/credential"), nil},
+		"internal/config":        {join(calls, "internal/consent"), nil},
+		"internal/authenticator": {join(calls, "internal/consent", "internal/credential", "internal/management", "internal/config", "internal/extension", "internal/largeblob", "internal/u2f"), nil},
 
 		// Doors: each ends in a call on ctap.Authenticator and knows no more.
 		"internal/ctaphid":   {calls, nil},
@@ -131,7 +135,10 @@ func table() map[string]row {
 // testKits are contract suites, scripted users and what else tests share: only
 // tests and test/ import them.
 func testKits() []string {
-	return []string{"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest"}
+	return []string{
+		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party", "internal/ctaptest/blobs",
+		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest",
+	}
 }
 
 // node is one package of ours, over every system it is built for.

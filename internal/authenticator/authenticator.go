@@ -7,9 +7,12 @@ import (
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
+	"github.com/localpasskey/localpasskey/internal/config"
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/largeblob"
 	"github.com/localpasskey/localpasskey/internal/management"
+	"github.com/localpasskey/localpasskey/internal/u2f"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
@@ -47,22 +50,51 @@ type Authenticator struct {
 	log    *slog.Logger
 	gate   *consent.Gate
 	manage *management.Manager
+	config *config.Manager
+	blobs  *largeblob.Manager
+	u2f    *u2f.Manager
 }
 
 // New makes an authenticator, powered on.
 func New(c Config) (*Authenticator, error) {
 	gate, err := consent.New(consent.Config{
-		PIN: c.PIN, User: c.User, Settings: c.Store, Trail: c.Store,
-		BuiltInUV: c.BuiltInUV, Account: onlyAccount(c.Store),
+		PIN: c.PIN, User: c.User, Settings: c.Store, Trail: c.Store, Values: c.Store, BuiltInUV: c.BuiltInUV, Account: onlyAccount(c.Store),
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Authenticator{
-		keys: c.Keys, pin: c.PIN, store: c.Store, eraser: c.Eraser,
+	store := watched{Store: c.Store, gate: gate}
+	a := &Authenticator{
+		keys: c.Keys, pin: c.PIN, store: store, eraser: c.Eraser,
 		aaguid: c.AAGUID, log: c.Log, gate: gate,
-		manage: &management.Manager{Store: c.Store, Gate: gate, Capacity: maxCredentials},
-	}, nil
+		manage: &management.Manager{Store: store, Gate: gate, Capacity: maxCredentials},
+		blobs:  &largeblob.Manager{Values: c.Store, Settings: c.Store, Gate: gate},
+		config: &config.Manager{Settings: c.Store, Gate: gate},
+	}
+	a.u2f = &u2f.Manager{Keys: bare{a}, Store: store, Settings: store, Gate: gate, AAGUID: c.AAGUID, Room: a.room}
+	return a, nil
+}
+
+// watched has the gate note each change of passkeys before it is made: what platforms
+// compare may change for nothing, never too late.
+type watched struct {
+	Store
+
+	gate *consent.Gate
+}
+
+func (w watched) Put(c *Credential, replaced ...[]byte) error {
+	if err := w.gate.Changing(); err != nil {
+		return err
+	}
+	return w.Store.Put(c, replaced...)
+}
+
+func (w watched) Delete(id []byte, entries ...ctap.AuditEntry) error {
+	if err := w.gate.Changing(); err != nil {
+		return err
+	}
+	return w.Store.Delete(id, entries...)
 }
 
 // PowerCycle does what pulling and reinserting a security key does: see
@@ -188,6 +220,23 @@ func (ch *Channel) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*
 func (ch *Channel) Selection(ctx context.Context) error {
 	_, err := serve(ctx, ch, "selection", func(ctx context.Context) (struct{}, error) {
 		return struct{}{}, ch.a.gate.Confirm(ctx, Ask{Operation: OperationSelect})
+	})
+	return err
+}
+
+// LargeBlobs is authenticatorLargeBlobs (CTAP 2.3 §6.10).
+func (ch *Channel) LargeBlobs(ctx context.Context, req *ctap.LargeBlobsRequest) (*ctap.LargeBlobsResponse, error) {
+	return continued(ctx, ch, "largeBlobs", func(context.Context) (*ctap.LargeBlobsResponse, error) {
+		response, rest, err := ch.a.blobs.Handle(req, maxMessage(ch.door), ch.take())
+		ch.leave(rest)
+		return response, err
+	})
+}
+
+// Config is authenticatorConfig (CTAP 2.3 §6.11).
+func (ch *Channel) Config(ctx context.Context, req *ctap.ConfigRequest) error {
+	_, err := serve(ctx, ch, "authenticatorConfig", func(ctx context.Context) (struct{}, error) {
+		return struct{}{}, ch.a.config.Handle(ctx, req)
 	})
 	return err
 }

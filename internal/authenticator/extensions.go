@@ -4,50 +4,12 @@ import (
 	"context"
 	"errors"
 
-	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/consent"
-	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
-	"github.com/localpasskey/localpasskey/internal/pinuv"
+	"github.com/localpasskey/localpasskey/internal/extension"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
-
-// From the specification: extension identifiers, §12.1 and §12.7.
-const (
-	extCredProtect = "credProtect"
-	extHMACSecret  = "hmac-secret"
-)
-
-// saltBytes is the length of one hmac-secret salt and output (§12.7).
-const saltBytes = 32
-
-// supportedExtensions is what getInfo lists: what this file carries out.
-func supportedExtensions() []string { return []string{extCredProtect, extHMACSecret} }
-
-// requestedProtection is the credProtect input at registration (§12.1).
-func requestedProtection(in ctap.Extensions) (Protection, error) {
-	raw, ok := in[extCredProtect]
-	if !ok {
-		return UVOptional, nil
-	}
-	var level Protection
-	if err := cbor.Unmarshal(raw, &level); err != nil {
-		return 0, err
-	}
-	if level < UVOptional || level > UVRequired {
-		return 0, ctap.InvalidOption
-	}
-	return level, nil
-}
-
-// requestedHMACSecret is the hmac-secret input at registration (§12.7).
-func requestedHMACSecret(in ctap.Extensions) (wanted bool, err error) {
-	if raw, ok := in[extHMACSecret]; ok {
-		err = cbor.Unmarshal(raw, &wanted)
-	}
-	return wanted, err
-}
 
 // createMACKeys makes CredRandomWithUV and CredRandomWithoutUV (§12.7). A
 // credential bound to the PIN is never used without it, so it has only the first.
@@ -72,108 +34,17 @@ func macSpec(c *Credential, b Binding) KeySpec {
 	return KeySpec{Kind: MACKey, Binding: b, RPIDHash: c.Key.RPIDHash}
 }
 
-// registrationOutputs are the extension outputs of makeCredential.
-func registrationOutputs(in ctap.Extensions, c *Credential) (cbor.Raw, error) {
-	out := map[string]any{}
-	if _, ok := in[extCredProtect]; ok {
-		out[extCredProtect] = uint(c.Protection)
-	}
-	if _, ok := in[extHMACSecret]; ok {
-		out[extHMACSecret] = len(c.MACWithUV) > 0
-	}
-	return encodeOutputs(out)
-}
-
-func encodeOutputs(out map[string]any) (cbor.Raw, error) {
-	if len(out) == 0 {
-		return nil, nil
-	}
-	return cbor.Marshal(out)
-}
-
-// hmacSecretInput is the hmac-secret input at sign-in (§12.7).
-type hmacSecretInput struct {
-	KeyAgreement *cose.Key      `cbor:"1,keyasint,omitempty"`
-	SaltEnc      []byte         `cbor:"2,keyasint,omitempty"`
-	SaltAuth     []byte         `cbor:"3,keyasint,omitempty"`
-	Protocol     pinuv.Protocol `cbor:"4,keyasint,omitempty"`
-}
-
-// salts is a decrypted hmac-secret input: one or two salts and the key their
-// outputs go back under. The zero value is no input.
-type salts struct {
-	shared *pinuv.Shared
-	plain  secret.Bytes
-}
-
-func (s *salts) wipe() {
-	if s != nil {
-		s.shared.Wipe()
-		s.plain.Wipe()
-	}
-}
-
-// openSalts checks and decrypts the hmac-secret input, nil where there is none.
-func (a *Authenticator) openSalts(in ctap.Extensions) (*salts, error) {
-	raw, ok := in[extHMACSecret]
-	if !ok {
-		return nil, nil
-	}
-	var input hmacSecretInput
-	if err := cbor.Unmarshal(raw, &input); err != nil {
-		return nil, err
-	}
-	if input.KeyAgreement == nil || input.SaltEnc == nil || input.SaltAuth == nil {
-		return nil, ctap.MissingParameter
-	}
-	if input.Protocol == 0 {
-		input.Protocol = pinuv.One
-	}
-	if err := ctap.CheckProtocol(input.Protocol); err != nil {
-		return nil, err
-	}
-	shared, err := a.gate.Decapsulate(input.Protocol, *input.KeyAgreement)
-	if err != nil {
-		return nil, err
-	}
-	s := &salts{shared: shared}
-	if !shared.Verify(input.SaltEnc, input.SaltAuth) {
-		s.wipe()
-		return nil, ctap.PINAuthInvalid
-	}
-	s.plain, err = shared.Decrypt(input.SaltEnc)
-	if n := s.plain.Len(); err != nil || n != saltBytes && n != 2*saltBytes {
-		s.wipe()
-		return nil, ctap.InvalidLength
-	}
-	return s, nil
-}
-
-// assertionOutputs are the extension outputs of getAssertion. Which of the two
-// MAC keys answers hmac-secret depends on the UV flag alone.
-func (a *Authenticator) assertionOutputs(ctx context.Context, c *Credential, z *consent.Authorization, s *salts) (cbor.Raw, error) {
+// secrets are the encrypted outputs of hmac-secret, nil for none. Which of the two
+// MAC keys answers depends on the UV flag alone.
+func (a *Authenticator) secrets(ctx context.Context, c *Credential, z *consent.Authorization, salts *extension.Salts) ([]byte, error) {
 	key := &Key{KeySpec: macSpec(c, PINBound), Handle: c.MACWithUV}
 	if !z.UV() {
 		key = &Key{KeySpec: macSpec(c, PresenceOnly), Handle: c.MACWithoutUV}
 	}
-	if s == nil || len(key.Handle) == 0 {
+	if salts == nil || len(key.Handle) == 0 {
 		return nil, nil
 	}
-	plain := make([]byte, s.plain.Len())
-	defer clear(plain)
-	for at := 0; at < len(plain); at += saltBytes {
-		out, err := a.mac(ctx, key, z, s.plain.Reveal()[at:at+saltBytes])
-		if err != nil {
-			return nil, err
-		}
-		copy(plain[at:], out.Reveal())
-		out.Wipe()
-	}
-	encrypted, err := s.shared.Encrypt(plain)
-	if err != nil {
-		return nil, err
-	}
-	return encodeOutputs(map[string]any{extHMACSecret: encrypted})
+	return salts.Answer(func(salt []byte) (secret.Bytes, error) { return a.mac(ctx, key, z, salt) })
 }
 
 func (a *Authenticator) mac(ctx context.Context, key *Key, z *consent.Authorization, salt []byte) (out secret.Bytes, err error) {

@@ -62,16 +62,19 @@ func seeds(tb testing.TB) [][]byte {
 		User:       &ctap.User{ID: []byte("1"), Name: "alice"},
 		Parameters: []ctap.Parameter{{Algorithm: cose.ES256, Type: ctap.PublicKeyType}},
 		Options:    &ctap.Options{RK: new(true)},
-		Extensions: ctap.Extensions{"hmac-secret": cbor.Raw{0xF5}, "credProtect": cbor.Raw{2}},
+		Extensions: ctap.Extensions{"hmac-secret": cbor.Raw{0xF5}, "credProtect": cbor.Raw{2}, "credBlob": cbor.Raw{0x41, 1}, "thirdPartyPayment": cbor.Raw{0xF5}},
 	})
 	assertion := request(ctap.CommandGetAssertion, &ctap.GetAssertionRequest{
 		RPID: rpID, ClientDataHash: hash("sign in"), Options: &ctap.Options{UP: new(false)},
+		Extensions: ctap.Extensions{"credBlob": cbor.Raw{0xF5}, "thirdPartyPayment": cbor.Raw{0xF5}},
 	})
 	agreement := request(ctap.CommandClientPIN, &ctap.ClientPINRequest{PINUVAuthProtocol: pinuv.Two, Subcommand: ctap.GetKeyAgreement})
 	retries := request(ctap.CommandClientPIN, &ctap.ClientPINRequest{Subcommand: ctap.GetPINRetries})
 	manage := request(ctap.CommandCredentialManagement, &ctap.CredentialManagementRequest{Subcommand: ctap.EnumerateRPsBegin})
+	blob := request(ctap.CommandLargeBlobs, &ctap.LargeBlobsRequest{Get: new(uint(17)), Offset: new(uint(0))})
+	config := request(ctap.CommandConfig, &ctap.ConfigRequest{Subcommand: ctap.SetMinPINLength, Params: cbor.Raw{0xA3, 1, 6, 2, 0x81, 0x61, 'x', 3, 0xF5}})
 	next := request(ctap.CommandGetNextAssertion, nil)
-	all := [][]byte{registration, assertion, agreement, retries, manage, next, request(ctap.CommandSelection, nil), request(ctap.CommandList, nil)}
+	all := [][]byte{registration, assertion, agreement, retries, manage, config, blob, next, request(ctap.CommandSelection, nil), request(ctap.CommandList, nil)}
 	var together []byte
 	for _, one := range all {
 		together = append(together, one...)

@@ -12,6 +12,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/extension"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
@@ -27,7 +28,7 @@ type signIn struct {
 	*ctap.GetAssertionRequest
 	rpIDHash [32]byte
 	up       bool
-	salts    *salts
+	asked    *extension.SignIn
 }
 
 // GetAssertion is authenticatorGetAssertion (CTAP 2.3 §6.2.2); comments give its
@@ -43,7 +44,7 @@ func (ch *Channel) getAssertion(ctx context.Context, req *ctap.GetAssertionReque
 	if consent.WantsTouch(req.PINUVAuthParam) { // step 1
 		return nil, a.gate.Touch(ctx)
 	}
-	if err := checkGetAssertion(req); err != nil {
+	if err := req.Check(); err != nil {
 		return nil, err
 	}
 	uv := &consent.Request{
@@ -79,24 +80,14 @@ func (ch *Channel) getAssertion(ctx context.Context, req *ctap.GetAssertionReque
 	if len(req.AllowList) > 0 {
 		found = found[:1] // step 11: any one of them
 	}
-	if in.salts, err = a.openSalts(req.Extensions); err != nil { // step 8
+	if in.asked, err = extension.ReadSignIn(req.Extensions, a.gate.Decapsulate); err != nil { // step 8
 		return nil, err
 	}
-	if in.salts != nil && !up {
-		in.salts.wipe()
+	if in.asked.Salts != nil && !up {
+		in.asked.Wipe()
 		return nil, ctap.UnsupportedOption
 	}
 	return ch.signIn(ctx, in, z, found)
-}
-
-func checkGetAssertion(req *ctap.GetAssertionRequest) error {
-	switch {
-	case req.RPID == "", req.ClientDataHash == nil:
-		return ctap.MissingParameter
-	case len(req.ClientDataHash) != clientDataHashBytes, len(req.RPID) > maxRPIDBytes:
-		return ctap.InvalidLength
-	}
-	return nil
 }
 
 // signInOptions is step 4: rk has no meaning here, up is true unless refused,
@@ -184,7 +175,7 @@ func (ch *Channel) signInSilently(ctx context.Context, in *signIn, z *consent.Au
 // close drops the verification and the salts.
 func (l *remaining) close() {
 	l.auth.Release()
-	l.request.salts.wipe()
+	l.request.asked.Wipe()
 }
 
 // onlyAccount finds whose the one passkey is that a relying party has here.
@@ -268,7 +259,11 @@ func decoySignature() ([]byte, error) {
 // assert makes the assertion (WebAuthn L3 §6.3.3). After the gesture only this is
 // left: hmac-secret where asked for, and one signature.
 func (a *Authenticator) assert(ctx context.Context, in *signIn, z *consent.Authorization, c *Credential, r *ready) (*ctap.GetAssertionResponse, error) {
-	outputs, err := a.assertionOutputs(ctx, c, z, in.salts)
+	secrets, err := a.secrets(ctx, c, z, in.asked.Salts)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := in.asked.Outputs(c, secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -291,7 +286,11 @@ func (a *Authenticator) assert(ctx context.Context, in *signIn, z *consent.Autho
 		a.store.Used(c.ID, time.Now())
 	}
 	a.note(ctx, event, c)
-	return answer(c, z, in, data, signature), nil
+	response := answer(c, z, in, data, signature)
+	if in.asked.LargeBlobKey {
+		response.LargeBlobKey = c.LargeBlobKey
+	}
+	return response, nil
 }
 
 // answer builds the response (step 13). Names of the user go only where there is

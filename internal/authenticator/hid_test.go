@@ -8,12 +8,13 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaphid"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 )
 
 // plug makes s a HID device until the test ends.
-func plug(t *testing.T, s *stack) *ctaptest.HIDNode {
+func plug(t *testing.T, s *stack) *hidtest.HIDNode {
 	t.Helper()
-	n := ctaptest.NewHIDNode()
+	n := hidtest.NewHIDNode()
 	serve(t, s, n)
 	return n
 }
@@ -46,7 +47,7 @@ func TestContractOverCTAPHID(t *testing.T) {
 		n := plug(t, s)
 		return ctaptest.Device{
 			Open: func(t *testing.T) ctap.Authenticator {
-				channel, err := ctaptest.NewHID(n.Open())
+				channel, err := hidtest.NewHID(n.Open())
 				check(t, err)
 				return ctap.NewClient(channel)
 			},

@@ -3,14 +3,30 @@ package authenticator
 import (
 	"context"
 
+	"github.com/localpasskey/localpasskey/internal/config"
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/extension"
+	"github.com/localpasskey/localpasskey/internal/largeblob"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 )
 
-// maxMessageBytes is what CTAPHID can carry (CTAP 2.3 §11.2.4).
-const maxMessageBytes = 7609
+// How long a message may be, in bytes. CTAPHID could carry 7609 (CTAP 2.3 §11.2.4), but
+// the kernel keeps 31 reports for a device of ours, and drops what comes when that is
+// full: 28 reports fit, however busy the machine is. Longer ones are still taken.
+const (
+	maxMessageBytes    = 7609
+	maxHIDMessageBytes = 57 + 27*59
+)
+
+// maxMessage is what getInfo promises of a door.
+func maxMessage(door ctap.Door) uint {
+	if door == ctap.DoorHID {
+		return maxHIDMessageBytes
+	}
+	return maxMessageBytes
+}
 
 // uvPasscodeInternal is USER_VERIFY_PASSCODE_INTERNAL of the FIDO registry: a PIN
 // typed at the authenticator's own prompt.
@@ -40,25 +56,35 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 	left := uint(max(0, maxCredentials-count))
 	info := &ctap.GetInfoResponse{
 		Versions:                         []string{"FIDO_2_3", "FIDO_2_1", "FIDO_2_0"},
-		Extensions:                       supportedExtensions(),
+		Extensions:                       extension.Supported(),
 		AAGUID:                           a.aaguid,
 		Options:                          a.options(door, settings),
-		MaxMessageSize:                   maxMessageBytes,
+		MaxMessageSize:                   maxMessage(door),
 		PINUVAuthProtocols:               []pinuv.Protocol{pinuv.Two, pinuv.One},
-		MaxCredentialCountInList:         maxMessageBytes / (2 * credential.IDBytes),
+		MaxCredentialCountInList:         maxMessage(door) / (2 * credential.IDBytes),
 		MaxCredentialIDLength:            credential.IDBytes,
 		Transports:                       []string{"internal", "usb"},
+		TransportsForReset:               []string{"internal", "usb"},
 		Algorithms:                       []ctap.Parameter{supportedAlgorithm()},
 		ForcePINChange:                   &settings.ForcePINChange,
 		MinPINLength:                     settings.MinPINLength,
 		RemainingDiscoverableCredentials: &left,
 		AttestationFormats:               []string{formatPacked, formatNone},
 		MaxPINLength:                     consent.MaxPINBytes,
+		MaxSerializedLargeBlobArray:      largeblob.MaxArrayBytes,
+		MaxCredBlobLength:                extension.MaxBlobBytes,
+		MaxRPIDsForSetMinPINLength:       config.MaxRPIDs,
+		AuthenticatorConfigCommands:      a.config.Supported(),
 	}
 	if a.gate.BuiltInUV != nil {
 		info.UVModality = uvPasscodeInternal
+		info.PreferredPlatformUVAttempts = 1      // the prompt itself asks again
+		info.UVCountSinceLastPINEntry = new(uint) // each is an entry of the PIN
 	}
-	return info, nil
+	if a.u2f.Offered() {
+		info.Versions = append(info.Versions, "U2F_V2")
+	}
+	return info, a.gate.Tell(info)
 }
 
 // options are the boolean capabilities (§6.4.1). An option that is absent is not
@@ -71,11 +97,16 @@ func (a *Authenticator) options(door ctap.Door, settings Settings) map[string]bo
 		"clientPin":        a.pin.IsSet(),
 		"pinUvAuthToken":   true,
 		"credMgmt":         true,
+		"perCredMgmtRO":    true,
 		"alwaysUv":         settings.AlwaysUV,
+		"authnrCfg":        true,
+		"largeBlobs":       true,
+		"setMinPINLength":  true,
 		"makeCredUvNotRqd": false,
 	}
 	if a.gate.BuiltInUV != nil {
 		o["uv"] = a.gate.CanVerify()
+		o["uvAcfg"] = true
 	}
 	return o
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 	"github.com/localpasskey/localpasskey/internal/tpm"
 	"github.com/localpasskey/localpasskey/internal/uhid"
 	"github.com/localpasskey/localpasskey/test/vm"
@@ -34,7 +35,7 @@ func TestContractOverTheKernel(t *testing.T) {
 				file, err := os.OpenFile(node, os.O_RDWR, 0)
 				check(t, err)
 				t.Cleanup(func() { _ = file.Close() }) // of a device that goes with the test
-				channel, err := ctaptest.NewHID(hidraw{file})
+				channel, err := hidtest.NewHID(hidraw{file})
 				check(t, err)
 				return ctap.NewClient(channel)
 			},

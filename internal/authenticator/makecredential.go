@@ -12,6 +12,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/extension"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
@@ -20,14 +21,6 @@ import (
 const (
 	formatPacked = "packed"
 	formatNone   = "none"
-)
-
-// Limits of what is stored. User handles: WebAuthn L3 §5.4.3. RP IDs are domain
-// names; ssh's "ssh:" strings fit.
-const (
-	clientDataHashBytes = sha256.Size
-	maxUserHandleBytes  = 64
-	maxRPIDBytes        = 253
 )
 
 // maxCredentials bounds the store. Ours: listing stays quick far beyond what a
@@ -49,7 +42,7 @@ func (a *Authenticator) makeCredential(ctx context.Context, req *ctap.MakeCreden
 	if consent.WantsTouch(req.PINUVAuthParam) || req.RP != nil && req.RP.ID == dummyRP { // step 1
 		return nil, a.gate.Touch(ctx)
 	}
-	if err := checkMakeCredential(req); err != nil {
+	if err := req.Check(); err != nil {
 		return nil, err
 	}
 	uv := &consent.Request{
@@ -82,25 +75,14 @@ func (a *Authenticator) makeCredential(ctx context.Context, req *ctap.MakeCreden
 	if err := a.refuseExcluded(ctx, req, z); err != nil { // step 12
 		return nil, err
 	}
-	c, err := newCredential(req, discoverable, settings, a.aaguid) // steps 13, 15–16
+	asked, err := extension.ReadRegistration(req.Extensions, discoverable, a.gate.Decapsulate) // step 15
 	if err != nil {
 		return nil, err
 	}
-	return a.register(ctx, req, c, z) // steps 14, 17–19
-}
-
-func checkMakeCredential(req *ctap.MakeCredentialRequest) error {
-	switch {
-	case req.ClientDataHash == nil, req.RP == nil, req.User == nil, req.Parameters == nil:
-		return ctap.MissingParameter
-	case req.RP.ID == "", req.User.ID == nil:
-		return ctap.MissingParameter
-	case len(req.ClientDataHash) != clientDataHashBytes,
-		len(req.User.ID) == 0, len(req.User.ID) > maxUserHandleBytes,
-		len(req.RP.ID) > maxRPIDBytes:
-		return ctap.InvalidLength
-	}
-	return nil
+	defer asked.Wipe()
+	c := newCredential(req, discoverable, settings, asked) // steps 13, 16
+	c.AAGUID = a.aaguid
+	return a.register(ctx, &registration{req, asked, c}, z) // steps 14, 17–19
 }
 
 // chooseAlgorithm finds ES256, the one algorithm there is, in what the RP takes.
@@ -164,37 +146,41 @@ func (a *Authenticator) refuseExcluded(ctx context.Context, req *ctap.MakeCreden
 	return errors.Join(ctap.CredentialExcluded, yes.Use.Close())
 }
 
+// registration is a makeCredential request that has been checked, and the credential
+// it makes.
+type registration struct {
+	*ctap.MakeCredentialRequest
+	asked *extension.Registration
+	made  *Credential
+}
+
 // newCredential makes the record of a credential, still without keys.
-func newCredential(req *ctap.MakeCredentialRequest, discoverable bool, s Settings, aaguid webauthn.AAGUID) (*Credential, error) {
-	protection, err := requestedProtection(req.Extensions)
-	if err != nil {
-		return nil, err
-	}
+func newCredential(req *ctap.MakeCredentialRequest, discoverable bool, s Settings, asked *extension.Registration) *Credential {
 	c := &Credential{
-		ID:           secret.Random(credential.IDBytes).Reveal(),
-		RP:           ctap.RelyingParty{ID: req.RP.ID, Name: credential.CutName(req.RP.Name)},
-		User:         ctap.User{ID: req.User.ID, Name: credential.CutName(req.User.Name), DisplayName: credential.CutName(req.User.DisplayName)},
-		Discoverable: discoverable,
-		Protection:   protection,
-		AAGUID:       aaguid,
-		Created:      time.Now(),
+		ID:                secret.Random(credential.IDBytes).Reveal(),
+		RP:                ctap.RelyingParty{ID: req.RP.ID, Name: credential.CutName(req.RP.Name)},
+		User:              ctap.User{ID: req.User.ID, Name: credential.CutName(req.User.Name), DisplayName: credential.CutName(req.User.DisplayName)},
+		Discoverable:      discoverable,
+		Protection:        asked.Protection,
+		Blob:              asked.Blob,
+		ThirdPartyPayment: asked.ThirdPartyPayment,
+		Created:           time.Now(),
+	}
+	if asked.LargeBlobKey {
+		c.LargeBlobKey = secret.Random(extension.LargeBlobKeyBytes).Reveal()
 	}
 	c.Key.KeySpec = KeySpec{Kind: SigningKey, Binding: PresenceOnly, RPIDHash: webauthn.RPIDHash(req.RP.ID)}
-	if s.AlwaysUV || protection == UVRequired {
+	if s.AlwaysUV || asked.Protection == UVRequired {
 		c.Key.Binding = PINBound
 	}
-	return c, nil
+	return c
 }
 
 // register asks, signs, stores and answers (steps 14, 17–19).
-func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRequest, c *Credential, z *consent.Authorization) (*ctap.MakeCredentialResponse, error) {
-	format := attestationFormat(req.AttestationFormatsPreference)
+func (a *Authenticator) register(ctx context.Context, req *registration, z *consent.Authorization) (*ctap.MakeCredentialResponse, error) {
+	c, format := req.made, attestationFormat(req.AttestationFormatsPreference)
 	if c.Key.Binding == PINBound && !z.UV() {
 		format = formatNone // the key cannot sign before there is a PIN
-	}
-	wantsMAC, err := requestedHMACSecret(req.Extensions)
-	if err != nil {
-		return nil, err
 	}
 	replaced, err := a.makeRoom(c)
 	if err != nil {
@@ -202,12 +188,12 @@ func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRe
 	}
 	ask := Ask{Operation: OperationRegister, RP: *req.RP, Accounts: []ctap.User{c.User}, Replaces: len(replaced) > 0}
 	yes, err := consent.Obtain(ctx, a.gate, z, ask, func(ctx context.Context) (*ready, error) {
-		return a.prepareRegistration(ctx, c, z, format == formatPacked, wantsMAC)
+		return a.prepareRegistration(ctx, c, z, req.asked, format == formatPacked)
 	})
 	if err != nil {
 		return nil, err
 	}
-	response, err := a.attest(ctx, req, c, z, yes.Use, format)
+	response, err := a.attest(ctx, req, z, yes.Use, format)
 	if err = errors.Join(err, yes.Use.Close()); err != nil {
 		return nil, err
 	}
@@ -224,13 +210,13 @@ func (a *Authenticator) register(ctx context.Context, req *ctap.MakeCredentialRe
 // prepareRegistration makes the keys while the person is asked: a key that is
 // never stored is gone. The key that signs comes last, to be loaded for no other
 // command than its own.
-func (a *Authenticator) prepareRegistration(ctx context.Context, c *Credential, z *consent.Authorization, sign, mac bool) (*ready, error) {
-	if mac {
+func (a *Authenticator) prepareRegistration(ctx context.Context, c *Credential, z *consent.Authorization, asked *extension.Registration, sign bool) (*ready, error) {
+	if asked.HMACSecret {
 		if err := a.createMACKeys(ctx, c); err != nil {
 			return nil, err
 		}
 	}
-	if sign {
+	if sign || asked.Salts != nil && z.NeedsExchange() { // the exchange needs a use, of whatever key
 		return a.prepareNewKey(ctx, c, z)
 	}
 	key, err := a.keys.Create(ctx, c.Key.KeySpec)
@@ -284,8 +270,17 @@ func attestationFormat(preference []string) string {
 
 // attest makes the attestation object (WebAuthn L3 §6.5, §8.2): with format
 // packed, self attestation by the credential's own key.
-func (a *Authenticator) attest(ctx context.Context, req *ctap.MakeCredentialRequest, c *Credential, z *consent.Authorization, r *ready, format string) (*ctap.MakeCredentialResponse, error) {
-	outputs, err := registrationOutputs(req.Extensions, c)
+func (a *Authenticator) attest(ctx context.Context, req *registration, z *consent.Authorization, r *ready, format string) (*ctap.MakeCredentialResponse, error) {
+	settings, err := a.store.Settings()
+	if err != nil {
+		return nil, err
+	}
+	c := req.made
+	secrets, err := a.secrets(ctx, c, z, req.asked.Salts)
+	if err != nil {
+		return nil, err
+	}
+	outputs, err := req.asked.Outputs(c, extension.PINLength{Least: settings.MinPINLength, RPIDs: settings.MinPINLengthRPIDs}, secrets)
 	if err != nil {
 		return nil, err
 	}
@@ -298,7 +293,7 @@ func (a *Authenticator) attest(ctx context.Context, req *ctap.MakeCredentialRequ
 	if err != nil {
 		return nil, err
 	}
-	response := &ctap.MakeCredentialResponse{Format: format, AuthData: data}
+	response := &ctap.MakeCredentialResponse{Format: format, AuthData: data, LargeBlobKey: c.LargeBlobKey}
 	if format == formatNone {
 		response.Statement, err = cbor.Marshal(struct{}{})
 		return response, err

@@ -48,7 +48,8 @@ type Store interface {
 	credential.Reader
 	credential.Pager
 	credential.Writer
-	SettingsStore
+	consent.SettingsStore
+	consent.Values
 	Trail
 }
 
@@ -82,9 +83,8 @@ const (
 	SigningKey   = credential.SigningKey
 	MACKey       = credential.MACKey
 
-	UVOptional                     = credential.UVOptional
-	UVOptionalWithCredentialIDList = credential.UVOptionalWithCredentialIDList
-	UVRequired                     = credential.UVRequired
+	UVOptional = credential.UVOptional
+	UVRequired = credential.UVRequired
 )
 
 // The ports of consent, under the names that machine packages know them by.
@@ -105,8 +105,6 @@ type (
 	Operation = consent.Operation
 	// Settings is consent.Settings.
 	Settings = consent.Settings
-	// SettingsStore is consent.SettingsStore.
-	SettingsStore = consent.SettingsStore
 )
 
 // The operations, under the names that prompts know them by.
@@ -117,6 +115,7 @@ const (
 	OperationReset    = consent.OperationReset
 	OperationPIN      = consent.OperationPIN
 	OperationExists   = consent.OperationExists
+	OperationRelax    = consent.OperationRelax
 )
 
 // GrantLifetime bounds every grant, in the hardware.

@@ -54,6 +54,14 @@ func (a *Authenticator) confirmReset(ctx context.Context, door ctap.Door, ask As
 	return a.gate.Confirm(ctx, ask)
 }
 
+// lossOf names a passkey. Of U2F's nothing is known but a number.
+func lossOf(c *Credential) string {
+	if c.RP.ID == "" {
+		return "a U2F key, for a site without a name"
+	}
+	return c.RP.ID + ": " + c.User.Name
+}
+
 // resetQuestion names what is lost.
 func (a *Authenticator) resetQuestion() (Ask, error) {
 	ask := Ask{Operation: OperationReset}
@@ -62,7 +70,7 @@ func (a *Authenticator) resetQuestion() (Ask, error) {
 			return Ask{}, err
 		}
 		if ask.Lost++; len(ask.Losses) < maxLosses {
-			ask.Losses = append(ask.Losses, c.RP.ID+": "+c.User.Name)
+			ask.Losses = append(ask.Losses, lossOf(c))
 		}
 	}
 	return ask, nil

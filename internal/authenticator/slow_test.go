@@ -13,6 +13,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/tpm"
@@ -49,7 +50,7 @@ func (c delayed) Send(command []byte) ([]byte, error) {
 // listener is a platform on a HID channel that notes when it hears what.
 type listener struct {
 	*testing.T
-	hid   *ctaptest.HID
+	hid   *hidtest.HID
 	heard []beat
 }
 
@@ -59,11 +60,11 @@ type beat struct {
 	status ctap.Progress
 }
 
-func newListener(t *testing.T, n *ctaptest.HIDNode) *listener {
+func newListener(t *testing.T, n *hidtest.HIDNode) *listener {
 	t.Helper()
 	l := &listener{T: t}
 	var err error
-	l.hid, err = ctaptest.NewHID(n.Open())
+	l.hid, err = hidtest.NewHID(n.Open())
 	check(t, err)
 	return l
 }

@@ -49,7 +49,7 @@ func (r *run) rename(ctx context.Context, s *session, pins *pinSource, p ctap.Pa
 			return usageError(fmt.Sprintf("the name has %d bytes, more than %d", len(name), ctap.MaxNameBytes), "choose a shorter one")
 		}
 	}
-	token, err := pins.token(ctx, s, p.RPID)
+	token, err := pins.token(ctx, s, ctap.PermissionCredentialManagement, p.RPID)
 	if err != nil {
 		return err
 	}
@@ -115,7 +115,7 @@ func (r *run) confirmDelete(ctx context.Context, p ctap.Passkey, yes bool) error
 }
 
 func (r *run) delete(ctx context.Context, s *session, pins *pinSource, p ctap.Passkey) error {
-	token, err := pins.token(ctx, s, p.RPID)
+	token, err := pins.token(ctx, s, ctap.PermissionCredentialManagement, p.RPID)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cli/audit"
 	"github.com/localpasskey/localpasskey/internal/cli/command"
 	"github.com/localpasskey/localpasskey/internal/cli/inventory"
+	"github.com/localpasskey/localpasskey/internal/cli/man"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
@@ -111,7 +112,7 @@ func (r *run) root() *cobra.Command {
 	root.SetVersionTemplate("localpasskey {{.Version}}\n")
 	root.PersistentFlags().StringVar(&r.socket, "socket", r.Socket, "`path` of the daemon's socket")
 	root.AddCommand(
-		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(),
+		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(), r.configCommand(),
 		r.manageCommand(), r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()),
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)
@@ -150,6 +151,18 @@ func (r *run) versionCommand() *cobra.Command {
 		RunE: r.does(func(context.Context, []string) error {
 			r.say("localpasskey %s", r.Version)
 			return nil
+		}),
+	}
+}
+
+func (r *run) manCommand(root *cobra.Command) *cobra.Command {
+	return &cobra.Command{
+		Use:    "man DIRECTORY",
+		Short:  "Write the manual pages",
+		Hidden: true,
+		Args:   cobra.ExactArgs(1),
+		RunE: r.does(func(_ context.Context, args []string) error {
+			return man.Write(root, r.Version, args[0])
 		}),
 	}
 }

@@ -146,9 +146,9 @@ func readLine(in io.Reader) (secret.Bytes, error) {
 	return secret.Bytes{}, usageError("the PIN on stdin is too long", pinRules)
 }
 
-// token asks for the PIN and gets a token that may change the passkeys of one
-// relying party.
-func (p *pinSource) token(ctx context.Context, s *session, rpID string) (pinuv.Token, error) {
+// token asks for the PIN and gets a token for permissions, and for one relying party
+// where that is named.
+func (p *pinSource) token(ctx context.Context, s *session, permissions ctap.Permission, rpID string) (pinuv.Token, error) {
 	if !s.status.PINSet {
 		return pinuv.Token{}, ctap.PINNotSet
 	}
@@ -157,7 +157,10 @@ func (p *pinSource) token(ctx context.Context, s *session, rpID string) (pinuv.T
 		return pinuv.Token{}, err
 	}
 	defer pin.Wipe()
-	token, err := s.platform().TokenWithPIN(ctx, pin, ctap.PermissionCredentialManagement, rpID)
+	token, err := s.platform().TokenWithPIN(ctx, pin, permissions, rpID)
+	if errors.Is(err, ctap.PINPolicyViolation) { // a PIN in use breaks the rules only when they have changed
+		return token, &failure{what: "the PIN has to be changed first", hint: "run `localpasskey pin change`", code: codePIN}
+	}
 	return token, s.countTries(ctx, err)
 }
 

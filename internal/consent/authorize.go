@@ -96,7 +96,7 @@ func (g *Gate) Exchange(z *Authorization, verify func(pinHash secret.Bytes) (Gra
 	if z.token == nil {
 		return ctap.PINAuthInvalid
 	}
-	hash := z.token.held.take()
+	hash := z.token.held.Take()
 	defer hash.Wipe()
 	if hash.IsZero() {
 		return ctap.PINAuthInvalid

@@ -14,7 +14,8 @@ import (
 )
 
 // grantable are the permissions a token can have here.
-const grantable = usePermissions | ctap.PermissionCredentialManagement
+const grantable = usePermissions | ctap.PermissionCredentialManagement | ctap.PermissionConfiguration |
+	ctap.PermissionLargeBlobWrite | ctap.PermissionPersistentReadOnly
 
 // ClientPIN is authenticatorClientPIN (CTAP 2.3 §6.5.5).
 func (g *Gate) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
@@ -117,38 +118,38 @@ func (g *Gate) setPIN(ctx context.Context, req *ctap.ClientPINRequest) error {
 	if g.PIN.IsSet() || !shared.Verify(req.NewPINEnc, req.PINUVAuthParam) {
 		return ctap.PINAuthInvalid
 	}
-	hash, err := g.newPIN(shared, req.NewPINEnc)
+	to, err := g.newPIN(shared, req.NewPINEnc)
 	if err != nil {
 		return err
 	}
-	defer hash.Wipe()
-	if err := g.PIN.Change(ctx, secret.Bytes{}, hash); err != nil {
+	defer to.hash.Wipe()
+	if err := g.put(ctx, secret.Bytes{}, to); err != nil {
 		return err
 	}
 	g.note(ctx, ctap.AuditPINSet, "", "", "")
 	return nil
 }
 
-// newPIN decrypts and checks a new PIN and gives its hash.
-func (g *Gate) newPIN(shared *pinuv.Shared, enc []byte) (secret.Bytes, error) {
+// newPIN decrypts and checks a new PIN.
+func (g *Gate) newPIN(shared *pinuv.Shared, enc []byte) (chosen, error) {
 	padded, err := shared.Decrypt(enc)
 	if err != nil {
-		return secret.Bytes{}, ctap.PINAuthInvalid
+		return chosen{}, ctap.PINAuthInvalid
 	}
 	defer padded.Wipe()
 	if padded.Len() != paddedPINBytes {
-		return secret.Bytes{}, ctap.InvalidParameter
+		return chosen{}, ctap.InvalidParameter
 	}
 	settings, err := g.Settings.Settings()
 	if err != nil {
-		return secret.Bytes{}, err
+		return chosen{}, err
 	}
 	pin := bytes.TrimRight(padded.Reveal(), "\x00")
-	points := utf8.RuneCount(pin)
-	if !utf8.Valid(pin) || len(pin) > maxPINBytes || points < int(settings.MinPINLength) {
-		return secret.Bytes{}, ctap.PINPolicyViolation
+	points := uint(utf8.RuneCount(pin))
+	if !utf8.Valid(pin) || len(pin) > maxPINBytes || points < settings.MinPINLength {
+		return chosen{}, ctap.PINPolicyViolation
 	}
-	return hashPIN(pin), nil
+	return chosen{hash: hashPIN(pin), points: points}, nil
 }
 
 // changePIN is §6.5.5.6. The hardware checks the old PIN in the same step that
@@ -177,7 +178,7 @@ func (g *Gate) changePIN(ctx context.Context, req *ctap.ClientPINRequest) error 
 	}
 	defer from.Wipe()
 	to, policyErr := g.newPIN(shared, req.NewPINEnc)
-	defer to.Wipe()
+	defer to.hash.Wipe()
 	return g.replacePIN(ctx, from, to, policyErr)
 }
 
@@ -198,7 +199,7 @@ func (g *Gate) blocked(ctx context.Context) error {
 
 // replacePIN keeps the specification's order of answers: a wrong old PIN counts
 // even when the new one could not be taken.
-func (g *Gate) replacePIN(ctx context.Context, from, to secret.Bytes, policyErr error) error {
+func (g *Gate) replacePIN(ctx context.Context, from secret.Bytes, to chosen, policyErr error) error {
 	if policyErr != nil {
 		_, err := g.PIN.Verify(ctx, from, nil)
 		return errors.Join(g.platformAnswer(err), policyErr)
@@ -207,10 +208,10 @@ func (g *Gate) replacePIN(ctx context.Context, from, to secret.Bytes, policyErr 
 	if err != nil {
 		return err
 	}
-	if settings.ForcePINChange && from.Equal(to) {
+	if settings.ForcePINChange && from.Equal(to.hash) {
 		return ctap.PINPolicyViolation
 	}
-	err = g.PIN.Change(ctx, from, to)
+	err = g.put(ctx, from, to)
 	if _, wrong := errors.AsType[*WrongPIN](err); !wrong {
 		g.dropToken() // even if only the answer was lost
 	}
@@ -218,11 +219,7 @@ func (g *Gate) replacePIN(ctx context.Context, from, to secret.Bytes, policyErr 
 		return err
 	}
 	g.note(ctx, ctap.AuditPINChanged, "", "", "")
-	if !settings.ForcePINChange {
-		return nil
-	}
-	settings.ForcePINChange = false
-	return g.Settings.PutSettings(settings)
+	return nil
 }
 
 func decryptHash(shared *pinuv.Shared, enc []byte) (secret.Bytes, error) {
@@ -266,6 +263,8 @@ func checkPermissions(req *ctap.ClientPINRequest) (ctap.Permission, error) {
 		return 0, ctap.InvalidParameter
 	case p&^grantable != 0:
 		return 0, ctap.UnauthorizedPermission
+	case p&ctap.PermissionPersistentReadOnly != 0 && p != ctap.PermissionPersistentReadOnly:
+		return 0, ctap.InvalidParameter // a token for good has no other use
 	case p&usePermissions != 0 && req.RPID == "":
 		return 0, ctap.MissingParameter
 	}
@@ -303,12 +302,15 @@ func (g *Gate) issueByPIN(ctx context.Context, req *ctap.ClientPINRequest, permi
 		drop(grant)
 		return nil, errors.Join(err, mustChange)
 	}
+	if permissions == ctap.PermissionPersistentReadOnly {
+		return g.sealPersistent(shared, req.PINUVAuthProtocol)
+	}
 	t := g.newToken(req.PINUVAuthProtocol, permissions, req.RPID)
 	t.grant = grant
 	if permissions&usePermissions != 0 && req.RPID == "" {
-		t.held.hold(hash)
+		t.held.Hold(hash, unboundPIN)
 	}
-	return sealToken(shared, t)
+	return sealToken(shared, t.Token)
 }
 
 // grantFor names the RP whose grant a token needs; nil where none is needed, or
@@ -321,7 +323,17 @@ func grantFor(permissions ctap.Permission, rpID string) *[32]byte {
 	return &hash
 }
 
-func sealToken(shared *pinuv.Shared, t *Token) (*ctap.ClientPINResponse, error) {
+// sealPersistent is sealToken for the persistent token.
+func (g *Gate) sealPersistent(shared *pinuv.Shared, p pinuv.Protocol) (*ctap.ClientPINResponse, error) {
+	token, err := g.persistentToken(p)
+	if err != nil {
+		return nil, err
+	}
+	defer token.Wipe()
+	return sealToken(shared, token)
+}
+
+func sealToken(shared *pinuv.Shared, t pinuv.Token) (*ctap.ClientPINResponse, error) {
 	enc, err := shared.Encrypt(t.Secret().Reveal())
 	if err != nil {
 		return nil, err
@@ -362,11 +374,14 @@ func (g *Gate) tokenByUV(ctx context.Context, req *ctap.ClientPINRequest) (*ctap
 	if err != nil {
 		return nil, err
 	}
+	if permissions == ctap.PermissionPersistentReadOnly {
+		return g.sealPersistent(shared, req.PINUVAuthProtocol)
+	}
 	t := g.newToken(req.PINUVAuthProtocol, permissions, req.RPID)
 	t.grant = grant
 	t.userPresent = req.RPID != ""
 	if len(ask.Accounts) == 1 {
 		t.account = ask.Accounts[0].ID
 	}
-	return sealToken(shared, t)
+	return sealToken(shared, t.Token)
 }

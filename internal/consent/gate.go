@@ -16,6 +16,7 @@ type Config struct {
 	User     User
 	Settings SettingsStore
 	Trail    Trail
+	Values   Values
 	// BuiltInUV tells whether User can be asked for the PIN right now; nil for
 	// an authenticator without user verification of its own.
 	BuiltInUV func() bool
@@ -89,9 +90,23 @@ func (g *Gate) current() powerCycle {
 // Reinsert tells whether PINs are refused until a PowerCycle.
 func (g *Gate) Reinsert() bool { return g.wrongInARow.Load() >= maxWrongInARow }
 
-// CanVerify tells whether built-in user verification works now.
+// CanVerify tells whether built-in user verification works now. A PIN that has to be
+// changed verifies nobody; the platform, asking for it, learns what is to be done.
 func (g *Gate) CanVerify() bool {
-	return g.BuiltInUV != nil && g.BuiltInUV() && g.PIN.IsSet()
+	return g.BuiltInUV != nil && g.BuiltInUV() && g.PIN.IsSet() && !g.mustChange()
+}
+
+// mustChange tells whether the PIN has to be changed before it is good for anything.
+func (g *Gate) mustChange() bool {
+	settings, err := g.Settings.Settings()
+	return err != nil || settings.ForcePINChange
+}
+
+// EndTokens ends the token in use and the persistent one. The caller holds the turn.
+func (g *Gate) EndTokens() error {
+	g.dropToken()
+	_, err := g.endPersistent()
+	return err
 }
 
 // Forget drops token and key agreement, as a reset does, and with them what

@@ -1,6 +1,7 @@
 package consent
 
 import (
+	"context"
 	"crypto/sha256"
 	"errors"
 
@@ -20,6 +21,46 @@ const (
 
 // MaxPINBytes is the longest PIN in UTF-8 bytes.
 const MaxPINBytes = maxPINBytes
+
+// chosen is a new PIN: its hash, and its length in code points.
+type chosen struct {
+	hash   secret.Bytes
+	points uint
+}
+
+// put has the hardware replace the PIN. What the settings say of its length holds
+// at every moment, for the old PIN and for the new: a crash may leave either.
+func (g *Gate) put(ctx context.Context, from secret.Bytes, to chosen) error {
+	before, err := g.Settings.Settings()
+	if err != nil {
+		return err
+	}
+	during := before
+	during.PINLength = min(before.PINLength, to.points)
+	if during.PINLength != before.PINLength {
+		if err := g.Settings.PutSettings(during); err != nil {
+			return err
+		}
+	}
+	ended, err := g.endPersistent() // before the PIN, so that it cannot outlive it
+	if err != nil {
+		return err
+	}
+	after := during
+	err = g.PIN.Change(ctx, from, to.hash)
+	if _, wrong := errors.AsType[*WrongPIN](err); wrong {
+		after = before
+		if ended != nil {
+			err = errors.Join(err, g.putPersistent(ended))
+		}
+	} else if err == nil {
+		after.PINLength, after.ForcePINChange = to.points, false
+	}
+	if after.PINLength == during.PINLength && after.ForcePINChange == during.ForcePINChange {
+		return err
+	}
+	return errors.Join(err, g.Settings.PutSettings(after))
+}
 
 // checkPIN has verify check a PIN typed at our prompt. The prompt may try again
 // after a *WrongPIN; the third in a row ends it with UVBlocked.

@@ -68,11 +68,23 @@ type Trail interface {
 	Note(e ctap.AuditEntry)
 }
 
+// Values keeps bytes under names, until a reset. What PutValue has done is durable.
+type Values interface {
+	// Value gives what was put under name, nil for nothing.
+	Value(name string) ([]byte, error)
+	PutValue(name string, value []byte) error
+}
+
 // Settings are what the user can set; the zero value is not the default.
 type Settings struct {
 	AlwaysUV       bool `cbor:"1,keyasint,omitempty"`
 	MinPINLength   uint `cbor:"2,keyasint,omitempty"` // Unicode code points
 	ForcePINChange bool `cbor:"3,keyasint,omitempty"`
+	// MinPINLengthRPIDs are the relying parties that are told MinPINLength.
+	MinPINLengthRPIDs []string `cbor:"4,keyasint,omitempty"`
+	// PINLength is how long the PIN in use is at least, in code points: it decides
+	// whether a higher minimum asks for a new one. 0 is not known.
+	PINLength uint `cbor:"5,keyasint,omitempty"`
 }
 
 // DefaultSettings hold for a new store and after a reset.
@@ -100,6 +112,8 @@ const (
 	// OperationExists: the account already has a passkey here; the answer only
 	// lets the site know.
 	OperationExists Operation = "already registered"
+	// OperationRelax: alwaysUv goes off, while there is no PIN to ask for.
+	OperationRelax Operation = "stop demanding the PIN"
 )
 
 // Ask is one question. Texts come from relying parties and programs: whoever

@@ -2,7 +2,6 @@ package consent
 
 import (
 	"bytes"
-	"sync"
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -40,16 +39,8 @@ type Token struct {
 
 	// grant proves the verification to the hardware, for rpID.
 	grant Grant
-	// held stands in for the grant while no RP is known.
-	held heldPIN
-}
-
-// heldPIN is a PIN's hash that waits for its one use. It is wiped when its time
-// is over even while a question is open, hence a lock of its own.
-type heldPIN struct {
-	mu     sync.Mutex
-	hash   secret.Bytes
-	forget *time.Timer
+	// held is the PIN's hash, which stands in for the grant while no RP is known.
+	held secret.Held
 }
 
 // newToken issues a token; it replaces the one before.
@@ -72,28 +63,6 @@ func (g *Gate) newToken(p pinuv.Protocol, permissions ctap.Permission, rpID stri
 	return t
 }
 
-// hold keeps the PIN's hash until an RP is named, for unboundPIN at most.
-func (h *heldPIN) hold(hash secret.Bytes) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.hash = hash.Clone()
-	h.forget = time.AfterFunc(unboundPIN, h.drop)
-}
-
-// take gives the hash away, zero where there is none any more.
-func (h *heldPIN) take() secret.Bytes {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	hash := h.hash
-	h.hash = secret.Bytes{}
-	if h.forget != nil {
-		h.forget.Stop()
-	}
-	return hash
-}
-
-func (h *heldPIN) drop() { h.take().Wipe() }
-
 // dropToken ends the token in use (§6.5.2.1, resetPinUvAuthToken).
 func (g *Gate) dropToken() {
 	if g.token == nil {
@@ -101,7 +70,7 @@ func (g *Gate) dropToken() {
 	}
 	g.epoch++
 	g.token.dropGrant()
-	g.token.held.drop()
+	g.token.held.Drop()
 	g.token.Wipe()
 	g.token = nil
 }
@@ -192,7 +161,7 @@ func (g *Gate) verifyUse(r *Request) (*Token, error) {
 func (t *Token) spend() Grant {
 	grant := t.grant
 	t.grant = nil
-	t.held.drop()
+	t.held.Drop()
 	t.userPresent, t.userVerified = false, false
 	t.permissions &= ctap.PermissionLargeBlobWrite
 	return grant

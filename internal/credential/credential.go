@@ -32,8 +32,15 @@ type Credential struct {
 	Key          Key
 	MACWithUV    []byte // handle of CredRandomWithUV's key, empty without hmac-secret
 	MACWithoutUV []byte // handle of CredRandomWithoutUV's, empty where not made
-	Discoverable bool
-	Protection   Protection
+	// LargeBlobKey is what platforms encrypt large blobs with, nil for none. It is
+	// told to whoever signs in and asks.
+	LargeBlobKey []byte
+	// Blob is what the relying party has put beside the credential (credBlob), nil
+	// for none; ThirdPartyPayment lets others than it ask for payments.
+	Blob              []byte
+	ThirdPartyPayment bool
+	Discoverable      bool
+	Protection        Protection
 	// AAGUID and Backup (the BE and BS flags) are fixed at registration and
 	// never change.
 	AAGUID    webauthn.AAGUID

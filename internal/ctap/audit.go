@@ -30,6 +30,7 @@ const (
 	AuditPINChanged AuditEvent = "PIN changed"
 	AuditPINWrong   AuditEvent = "PIN wrong"
 	AuditPINLocked  AuditEvent = "PIN locked"
+	AuditSettings   AuditEvent = "settings changed" // what is demanded; the detail says what now
 )
 
 // maxAuditPrograms is how many programs of a chain an entry names.

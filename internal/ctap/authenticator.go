@@ -21,11 +21,22 @@ type Authenticator interface {
 	Reset(ctx context.Context) error
 	CredentialManagement(ctx context.Context, req *CredentialManagementRequest) (*CredentialManagementResponse, error)
 	Selection(ctx context.Context) error
+	LargeBlobs(ctx context.Context, req *LargeBlobsRequest) (*LargeBlobsResponse, error)
+	Config(ctx context.Context, req *ConfigRequest) error
 
 	// Vendor carries our own commands (vendor.go), offered on the socket only.
 	// params and the result are one canonical CBOR item each, or empty. Every
 	// other door answers InvalidCommand.
 	Vendor(ctx context.Context, command Command, params cbor.Raw) (cbor.Raw, error)
+}
+
+// Messenger is an Authenticator that may speak U2F as well (CTAP 2.3 §7).
+type Messenger interface {
+	// U2F tells, at once, whether U2F is spoken now.
+	U2F() bool
+	// Message answers a raw U2F request, its status word included. The error for one
+	// that comes while U2F is not spoken is InvalidCommand.
+	Message(ctx context.Context, request []byte) ([]byte, error)
 }
 
 // Command is the first byte of a CTAP2 request (CTAP 2.3 §8.1).
@@ -41,6 +52,8 @@ const (
 	CommandGetNextAssertion     Command = 0x08
 	CommandCredentialManagement Command = 0x0A
 	CommandSelection            Command = 0x0B
+	CommandLargeBlobs           Command = 0x0C
+	CommandConfig               Command = 0x0D
 )
 
 // CommandCredentialManagementPrototype is credential management as CTAP 2.1's

@@ -62,6 +62,17 @@ func (c *Client) Selection(ctx context.Context) error {
 	return err
 }
 
+// LargeBlobs sends authenticatorLargeBlobs.
+func (c *Client) LargeBlobs(ctx context.Context, req *LargeBlobsRequest) (*LargeBlobsResponse, error) {
+	return exchange[LargeBlobsResponse](ctx, c, CommandLargeBlobs, req)
+}
+
+// Config sends authenticatorConfig.
+func (c *Client) Config(ctx context.Context, req *ConfigRequest) error {
+	_, err := exchange[struct{}](ctx, c, CommandConfig, req)
+	return err
+}
+
 // CredentialManagement sends authenticatorCredentialManagement.
 func (c *Client) CredentialManagement(ctx context.Context, req *CredentialManagementRequest) (*CredentialManagementResponse, error) {
 	return exchange[CredentialManagementResponse](ctx, c, CommandCredentialManagement, req)

@@ -82,6 +82,7 @@ type MakeCredentialResponse struct {
 	Format          string   `cbor:"1,keyasint"`
 	AuthData        []byte   `cbor:"2,keyasint"`
 	Statement       cbor.Raw `cbor:"3,keyasint,omitempty"`
+	LargeBlobKey    []byte   `cbor:"5,keyasint,omitempty"`
 	UnsignedOutputs cbor.Raw `cbor:"6,keyasint,omitempty"`
 }
 
@@ -105,6 +106,7 @@ type GetAssertionResponse struct {
 	User                *User       `cbor:"4,keyasint,omitempty"`
 	NumberOfCredentials uint        `cbor:"5,keyasint,omitempty"`
 	UserSelected        bool        `cbor:"6,keyasint,omitempty"`
+	LargeBlobKey        []byte      `cbor:"7,keyasint,omitempty"`
 }
 
 // GetInfoResponse is authenticatorGetInfo (CTAP 2.3 §6.4). AAGUID is 16 bytes;
@@ -120,14 +122,22 @@ type GetInfoResponse struct {
 	MaxCredentialIDLength            uint             `cbor:"8,keyasint,omitempty"`
 	Transports                       []string         `cbor:"9,keyasint,omitempty"`
 	Algorithms                       []Parameter      `cbor:"10,keyasint,omitempty"`
+	MaxSerializedLargeBlobArray      uint             `cbor:"11,keyasint,omitempty"`
 	ForcePINChange                   *bool            `cbor:"12,keyasint,omitempty"`
 	MinPINLength                     uint             `cbor:"13,keyasint,omitempty"`
 	FirmwareVersion                  uint             `cbor:"14,keyasint,omitempty"`
+	MaxCredBlobLength                uint             `cbor:"15,keyasint,omitempty"`
+	MaxRPIDsForSetMinPINLength       uint             `cbor:"16,keyasint,omitempty"`
 	PreferredPlatformUVAttempts      uint             `cbor:"17,keyasint,omitempty"`
 	UVModality                       uint             `cbor:"18,keyasint,omitempty"`
 	RemainingDiscoverableCredentials *uint            `cbor:"20,keyasint,omitempty"`
 	AttestationFormats               []string         `cbor:"22,keyasint,omitempty"`
+	UVCountSinceLastPINEntry         *uint            `cbor:"23,keyasint,omitempty"`
+	EncIdentifier                    []byte           `cbor:"25,keyasint,omitempty"`
+	TransportsForReset               []string         `cbor:"26,keyasint,omitempty"`
 	MaxPINLength                     uint             `cbor:"29,keyasint,omitempty"`
+	EncCredStoreState                []byte           `cbor:"30,keyasint,omitempty"`
+	AuthenticatorConfigCommands      []uint           `cbor:"31,keyasint,omitempty"`
 }
 
 // PINSubcommand selects what authenticatorClientPIN does (CTAP 2.3 §6.5.5).
@@ -214,14 +224,16 @@ type CredentialManagementParams struct {
 // CredentialManagementResponse answers it; which fields are set depends on the
 // sub-command.
 type CredentialManagementResponse struct {
-	ExistingCount    *uint         `cbor:"1,keyasint,omitempty"`
-	RemainingCount   *uint         `cbor:"2,keyasint,omitempty"`
-	RP               *RelyingParty `cbor:"3,keyasint,omitempty"`
-	RPIDHash         []byte        `cbor:"4,keyasint,omitempty"`
-	TotalRPs         *uint         `cbor:"5,keyasint,omitempty"`
-	User             *User         `cbor:"6,keyasint,omitempty"`
-	Credential       *Descriptor   `cbor:"7,keyasint,omitempty"`
-	PublicKey        *cose.Key     `cbor:"8,keyasint,omitempty"`
-	TotalCredentials *uint         `cbor:"9,keyasint,omitempty"`
-	CredProtect      *uint         `cbor:"10,keyasint,omitempty"`
+	ExistingCount     *uint         `cbor:"1,keyasint,omitempty"`
+	RemainingCount    *uint         `cbor:"2,keyasint,omitempty"`
+	RP                *RelyingParty `cbor:"3,keyasint,omitempty"`
+	RPIDHash          []byte        `cbor:"4,keyasint,omitempty"`
+	TotalRPs          *uint         `cbor:"5,keyasint,omitempty"`
+	User              *User         `cbor:"6,keyasint,omitempty"`
+	Credential        *Descriptor   `cbor:"7,keyasint,omitempty"`
+	PublicKey         *cose.Key     `cbor:"8,keyasint,omitempty"`
+	TotalCredentials  *uint         `cbor:"9,keyasint,omitempty"`
+	CredProtect       *uint         `cbor:"10,keyasint,omitempty"`
+	LargeBlobKey      []byte        `cbor:"11,keyasint,omitempty"`
+	ThirdPartyPayment *bool         `cbor:"12,keyasint,omitempty"`
 }

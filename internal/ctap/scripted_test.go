@@ -57,6 +57,15 @@ func (s *scripted) Selection(context.Context) error {
 	return err
 }
 
+func (s *scripted) LargeBlobs(_ context.Context, req *ctap.LargeBlobsRequest) (*ctap.LargeBlobsResponse, error) {
+	return note[ctap.LargeBlobsResponse](s, "largeBlobs", req)
+}
+
+func (s *scripted) Config(_ context.Context, req *ctap.ConfigRequest) error {
+	_, err := note[struct{}](s, "config", req)
+	return err
+}
+
 func (s *scripted) Vendor(_ context.Context, command ctap.Command, params cbor.Raw) (cbor.Raw, error) {
 	s.called, s.request = "vendor", append([]byte{byte(command)}, params...)
 	response, _ := s.response.(cbor.Raw)

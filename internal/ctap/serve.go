@@ -35,6 +35,10 @@ func dispatch(ctx context.Context, a Authenticator, command Command, params cbor
 		return call(ctx, params, a.ClientPIN)
 	case CommandCredentialManagement, CommandCredentialManagementPrototype:
 		return call(ctx, params, a.CredentialManagement)
+	case CommandLargeBlobs:
+		return call(ctx, params, a.LargeBlobs)
+	case CommandConfig:
+		return call(ctx, params, unanswered(a.Config))
 	case CommandGetInfo:
 		return bare(ctx, params, a.GetInfo)
 	case CommandGetNextAssertion:
@@ -80,6 +84,10 @@ func presence[R any](response *R) any {
 
 func nothing(do func(context.Context) error) func(context.Context) (*struct{}, error) {
 	return func(ctx context.Context) (*struct{}, error) { return nil, do(ctx) }
+}
+
+func unanswered[Q any](do func(context.Context, *Q) error) func(context.Context, *Q) (*struct{}, error) {
+	return func(ctx context.Context, request *Q) (*struct{}, error) { return nil, do(ctx, request) }
 }
 
 func serveVendor(ctx context.Context, a Authenticator, command Command, params cbor.Raw) []byte {

@@ -67,7 +67,7 @@ func TestServe(t *testing.T) {
 	}{
 		{"nothing", "", nil, nil, "", "03"},
 		{"unknown command", "05", nil, nil, "", "01"},
-		{"unknown command with a map", "0c a0", nil, nil, "", "01"},
+		{"unknown command with a map", "0e a0", nil, nil, "", "01"},
 		{"vendor range of prototypes", "40", nil, nil, "", "01"},
 		{"last before ours", "4f", nil, nil, "", "01"},
 		{"first after ours", "c0", nil, nil, "", "01"},
@@ -80,6 +80,14 @@ func TestServe(t *testing.T) {
 		{"reset with parameters", "07 a0", nil, nil, "", "03"},
 		{"selection", "0b", nil, nil, "selection", "00"},
 		{"selection cancelled", "0b", nil, context.Canceled, "selection", "2d"},
+
+		{"largeBlobs", "0c a2 01 11 03 00", &ctap.LargeBlobsResponse{Config: &[]byte{1}}, nil, "largeBlobs", "00 a1 01 41 01"},
+		{"largeBlobs, nothing at the end", "0c a2 01 11 03 11", &ctap.LargeBlobsResponse{Config: &[]byte{}}, nil, "largeBlobs", "00 a1 01 40"},
+		{"largeBlobs, a negative offset", "0c a1 03 20", nil, nil, "", "11"},
+		{"config", "0d a2 01 02 02 a0", nil, nil, "config", "00"},
+		{"config refused", "0d a1 01 03", nil, ctap.PUATRequired, "config", "36"},
+		{"config without parameters", "0d", nil, nil, "", "14"},
+		{"config, sub-command of two bytes", "0d a1 01 19 0102", nil, nil, "", "11"},
 
 		{"clientPIN", "06 a2 01 02 02 01", &ctap.ClientPINResponse{PINRetries: &retries}, nil, "clientPIN", "00 a1 03 08"},
 		{"empty map as answer", "06 a2 01 02 02 03", &ctap.ClientPINResponse{}, nil, "clientPIN", "00"},
@@ -149,6 +157,7 @@ func TestRoundTrip(t *testing.T) {
 	algorithms := []ctap.Parameter{{Algorithm: cose.ES256, Type: ctap.PublicKeyType}}
 	assertion := &ctap.GetAssertionResponse{
 		Credential: &list[0], AuthData: []byte{1}, Signature: []byte{2}, User: user, NumberOfCredentials: 2, UserSelected: true,
+		LargeBlobKey: []byte{8},
 	}
 	for _, c := range []struct {
 		request, response any
@@ -160,7 +169,7 @@ func TestRoundTrip(t *testing.T) {
 				Options: &ctap.Options{RK: &yes, UP: &no, UV: &yes}, PINUVAuthParam: &param, PINUVAuthProtocol: pinuv.Two,
 				EnterpriseAttestation: &n, AttestationFormatsPreference: []string{"packed"},
 			},
-			&ctap.MakeCredentialResponse{Format: "packed", AuthData: []byte{1}, Statement: cbor.Raw{0xa0}, UnsignedOutputs: cbor.Raw{0xa0}},
+			&ctap.MakeCredentialResponse{Format: "packed", AuthData: []byte{1}, Statement: cbor.Raw{0xa0}, LargeBlobKey: []byte{8}, UnsignedOutputs: cbor.Raw{0xa0}},
 			func(a ctap.Authenticator, q any) (any, error) {
 				return a.MakeCredential(t.Context(), q.(*ctap.MakeCredentialRequest))
 			},
@@ -184,6 +193,8 @@ func TestRoundTrip(t *testing.T) {
 				MaxCredentialIDLength: 32, Transports: []string{"usb"}, Algorithms: algorithms, ForcePINChange: &no, MinPINLength: 4,
 				FirmwareVersion: 1, PreferredPlatformUVAttempts: 1, UVModality: 2, RemainingDiscoverableCredentials: &many,
 				AttestationFormats: []string{"packed"}, MaxPINLength: 63,
+				MaxSerializedLargeBlobArray: 1024, MaxCredBlobLength: 32, MaxRPIDsForSetMinPINLength: 2, AuthenticatorConfigCommands: []uint{2},
+				UVCountSinceLastPINEntry: &n, EncIdentifier: []byte{1}, TransportsForReset: []string{"usb"}, EncCredStoreState: []byte{2},
 			},
 			func(a ctap.Authenticator, _ any) (any, error) { return a.GetInfo(t.Context()) },
 		},
@@ -198,12 +209,26 @@ func TestRoundTrip(t *testing.T) {
 			},
 		},
 		{
+			&ctap.LargeBlobsRequest{Get: &n, Set: &param, Offset: &many, Length: &n, PINUVAuthParam: param, PINUVAuthProtocol: pinuv.Two},
+			&ctap.LargeBlobsResponse{Config: &param},
+			func(a ctap.Authenticator, q any) (any, error) {
+				return a.LargeBlobs(t.Context(), q.(*ctap.LargeBlobsRequest))
+			},
+		},
+		{
+			&ctap.ConfigRequest{Subcommand: 3, Params: cbor.Raw{0xa0}, PINUVAuthProtocol: pinuv.Two, PINUVAuthParam: param},
+			nil,
+			func(a ctap.Authenticator, q any) (any, error) {
+				return nil, a.Config(t.Context(), q.(*ctap.ConfigRequest))
+			},
+		},
+		{
 			&ctap.CredentialManagementRequest{
 				Subcommand: ctap.DeleteCredential, Params: cbor.Raw{0xa0}, PINUVAuthProtocol: pinuv.Two, PINUVAuthParam: param,
 			},
 			&ctap.CredentialManagementResponse{
 				ExistingCount: &n, RemainingCount: &many, RP: rp, RPIDHash: []byte{1}, TotalRPs: &n, User: user, Credential: &list[0],
-				PublicKey: publicKey(), TotalCredentials: &n, CredProtect: &n,
+				PublicKey: publicKey(), TotalCredentials: &n, CredProtect: &n, ThirdPartyPayment: &no, LargeBlobKey: []byte{8},
 			},
 			func(a ctap.Authenticator, q any) (any, error) {
 				return a.CredentialManagement(t.Context(), q.(*ctap.CredentialManagementRequest))

@@ -59,6 +59,9 @@ type Passkey struct {
 	AAGUID         [16]byte `cbor:"14,keyasint"`
 	BackupEligible bool     `cbor:"15,keyasint,omitempty"`
 	BackedUp       bool     `cbor:"16,keyasint,omitempty"`
+	// BlobBytes is how long the credBlob is that the service has put there.
+	BlobBytes         uint `cbor:"17,keyasint,omitempty"`
+	ThirdPartyPayment bool `cbor:"18,keyasint,omitempty"`
 }
 
 // ReadPasskeys fetches the whole list, page by page.

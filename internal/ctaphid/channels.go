@@ -42,6 +42,15 @@ func (c *channels) touch(id channelID) {
 	c.known[id].used = c.clock
 }
 
+// messenger gives the channel's authenticator if it speaks U2F now, else nil.
+func (c *channels) messenger(id channelID) ctap.Messenger {
+	m, ok := c.known[id].authenticator.(ctap.Messenger)
+	if !ok || !m.U2F() {
+		return nil
+	}
+	return m
+}
+
 // allocate makes a channel; the one unused for longest, except busy, makes room
 // for it where there are too many.
 func (c *channels) allocate(busy func(channelID) bool) channelID {
@@ -89,7 +98,11 @@ func (d *device) initialize(ctx context.Context, r *report) error {
 	}
 	data := append([]byte(nil), r.firstData()[:nonceBytes]...)
 	data = binary.BigEndian.AppendUint32(data, uint32(given))
-	data = append(data, protocolVersion, 0, 0, 0, capabilityWink|capabilityCBOR|capabilityNoMSG)
+	capabilities := byte(capabilityWink | capabilityCBOR)
+	if d.channels.messenger(given) == nil {
+		capabilities |= capabilityNoMSG
+	}
+	data = append(data, protocolVersion, 0, 0, 0, capabilities)
 	return d.send(message{channel: id, command: commandInit, data: data})
 }
 

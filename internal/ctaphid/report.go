@@ -21,9 +21,11 @@ const firstFlag = 0x80
 // command is what a message is for, without firstFlag.
 type command byte
 
-// From the specification: §11.2.9. MSG (0x03) and LOCK (0x04) are not offered.
+// From the specification: §11.2.9. LOCK (0x04) is not offered,
+// MSG only by an authenticator that speaks U2F now.
 const (
 	commandPing      command = 0x01
+	commandMessage   command = 0x03
 	commandInit      command = 0x06
 	commandWink      command = 0x08
 	commandCBOR      command = 0x10

@@ -18,6 +18,10 @@ type Conn interface {
 	WriteReport(report []byte) error
 }
 
+// reportsAhead is how many reports are taken off the kernel, which keeps few, while
+// others are answered.
+const reportsAhead = 64
+
 // Ours: times. The specification wants to hear of a running request every 100 ms
 // (§11.2.9.1.7), and leaves the patience with half a message to us.
 const (
@@ -40,7 +44,7 @@ func Serve(ctx context.Context, conn Conn, open func() ctap.Authenticator, log *
 	}
 	defer d.requests.Wait()
 	defer cancel()
-	incoming := make(chan *report)
+	incoming := make(chan *report, reportsAhead)
 	failed := make(chan error, 1)
 	go func() { failed <- read(ctx, conn, incoming) }()
 	for {
@@ -118,13 +122,13 @@ type device struct {
 	requests sync.WaitGroup
 }
 
-// request is a CBOR message on its way through the authenticator.
+// request is a message on its way through the authenticator.
 type request struct {
 	channel  channelID
 	cancel   context.CancelFunc
 	status   ctap.Progress
 	progress chan ctap.Progress
-	response chan []byte
+	response chan message
 }
 
 // report leaves the newest status for the device to take. It never blocks.
@@ -147,7 +151,7 @@ func (d *device) progress() <-chan ctap.Progress {
 	return d.running.progress
 }
 
-func (d *device) response() <-chan []byte {
+func (d *device) response() <-chan message {
 	if d.running == nil {
 		return nil
 	}
@@ -238,11 +242,31 @@ func (d *device) proceed(ctx context.Context) error {
 		if len(m.data) == 0 {
 			return d.fail(ctx, m.channel, ctap.InvalidLength)
 		}
-		d.start(ctx, m)
+		a := d.channels.known[m.channel].authenticator
+		d.start(ctx, m, func(ctx context.Context) message {
+			return message{m.channel, commandCBOR, ctap.Serve(ctx, a, m.data)}
+		})
+		return nil
+	case commandMessage:
+		u2f := d.channels.messenger(m.channel)
+		if u2f == nil {
+			return d.fail(ctx, m.channel, ctap.InvalidCommand)
+		}
+		d.start(ctx, m, func(ctx context.Context) message { return speakU2F(ctx, u2f, m) })
 		return nil
 	default:
 		return d.fail(ctx, m.channel, ctap.InvalidCommand)
 	}
+}
+
+// speakU2F answers a raw U2F request. One that was not carried out is told as an error
+// of CTAPHID: U2F has no word for it.
+func speakU2F(ctx context.Context, u2f ctap.Messenger, m message) message {
+	response, err := u2f.Message(ctx, m.data)
+	if err != nil {
+		return message{m.channel, commandError, []byte{byte(ctap.StatusOf(err))}}
+	}
+	return message{m.channel, commandMessage, response}
 }
 
 // drop forgets the message that is being put together.
@@ -258,27 +282,34 @@ func (d *device) giveUp(ctx context.Context) error {
 	return d.fail(ctx, id, ctap.Timeout)
 }
 
-// start has the channel's authenticator carry out m.
-func (d *device) start(ctx context.Context, m message) {
+// start has carryOut answer m beside the reports that come meanwhile.
+func (d *device) start(ctx context.Context, m message, carryOut func(context.Context) message) {
 	ctx, cancel := context.WithCancel(ctx)
 	r := &request{
 		channel: m.channel, cancel: cancel, status: ctap.ProgressProcessing,
-		progress: make(chan ctap.Progress, 1), response: make(chan []byte, 1),
+		progress: make(chan ctap.Progress, 1), response: make(chan message, 1),
 	}
 	ctx = ctap.WithProgress(ctx, r.report)
-	authenticator := d.channels.known[m.channel].authenticator
 	d.requests.Go(func() {
 		defer cancel()
 		select {
 		case d.turn <- struct{}{}:
-			r.response <- ctap.Serve(ctx, authenticator, m.data)
+			r.response <- carryOut(ctx)
 			<-d.turn
 		case <-ctx.Done():
-			r.response <- []byte{byte(ctap.KeepaliveCancel)}
+			r.response <- cancelled(m)
 		}
 	})
 	d.running = r
 	d.alive.Reset(keepaliveInterval)
+}
+
+// cancelled answers a message that had no turn; U2F has no word for it.
+func cancelled(m message) message {
+	if m.command == commandMessage {
+		m.command = commandError
+	}
+	return message{m.channel, m.command, []byte{byte(ctap.KeepaliveCancel)}}
 }
 
 // keepAlive tells the platform what the request waits for.
@@ -289,13 +320,12 @@ func (d *device) keepAlive() error {
 	})
 }
 
-func (d *device) answer(response []byte) error {
-	id := d.running.channel
+func (d *device) answer(response message) error {
 	d.forget()
-	if len(response) > maxMessageBytes {
-		response = []byte{byte(ctap.Other)}
+	if len(response.data) > maxMessageBytes {
+		response.data = []byte{byte(ctap.Other)}
 	}
-	return d.send(message{channel: id, command: commandCBOR, data: response})
+	return d.send(response)
 }
 
 // forget lets go of the request; what it still answers goes nowhere.

@@ -19,7 +19,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaphid"
-	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 )
 
 // scripted is one channel's authenticator in the transcripts:
@@ -295,9 +295,9 @@ func silence(device *pipe, d time.Duration) error {
 	}
 }
 
-func newHID(t *testing.T, p *pipe) *ctaptest.HID {
+func newHID(t *testing.T, p *pipe) *hidtest.HID {
 	t.Helper()
-	h, err := ctaptest.NewHID(platform{p})
+	h, err := hidtest.NewHID(platform{p})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -168,6 +168,48 @@ func (ch *channel) CredentialManagement(ctx context.Context, req *ctap.Credentia
 	return core.CredentialManagement(ctx, req)
 }
 
+// LargeBlobs passes the command on.
+func (ch *channel) LargeBlobs(ctx context.Context, req *ctap.LargeBlobsRequest) (*ctap.LargeBlobsResponse, error) {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return core.LargeBlobs(ctx, req)
+}
+
+// U2F tells whether the core speaks it now. It does not open the store for that, nor
+// wait for whoever does.
+func (ch *channel) U2F() bool {
+	if !ch.admitted() || !ch.d.mu.TryLock() {
+		return false
+	}
+	o := ch.d.opened
+	ch.d.mu.Unlock()
+	return o != nil && o.core.Channel(ch.caller.Door).U2F()
+}
+
+// Message passes the request on.
+func (ch *channel) Message(ctx context.Context, request []byte) ([]byte, error) {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return nil, err
+	}
+	u2f, ok := core.(ctap.Messenger)
+	if !ok {
+		return nil, ctap.InvalidCommand
+	}
+	return u2f.Message(ctx, request)
+}
+
+// Config passes the command on.
+func (ch *channel) Config(ctx context.Context, req *ctap.ConfigRequest) error {
+	core, err := ch.plain(ctx)
+	if err != nil {
+		return err
+	}
+	return core.Config(ctx, req)
+}
+
 // Selection passes the command on.
 func (ch *channel) Selection(ctx context.Context) error {
 	core, err := ch.plain(ctx)

@@ -11,6 +11,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 	"github.com/localpasskey/localpasskey/internal/socket"
 )
 
@@ -22,7 +23,7 @@ type bus struct {
 
 // device is one that programs can open.
 type device struct {
-	*ctaptest.HIDNode
+	*hidtest.HIDNode
 
 	node string
 }
@@ -33,7 +34,7 @@ func (b *bus) plug() (Device, error) {
 	if b.failure != nil {
 		return nil, b.failure
 	}
-	d := &device{HIDNode: ctaptest.NewHIDNode(), node: fmt.Sprintf("/dev/hidraw%d", len(b.devices))}
+	d := &device{HIDNode: hidtest.NewHIDNode(), node: fmt.Sprintf("/dev/hidraw%d", len(b.devices))}
 	b.devices <- d
 	return d, nil
 }
@@ -41,7 +42,7 @@ func (b *bus) plug() (Device, error) {
 // client opens the device that is there, as a browser does.
 func (d *device) client(t *testing.T) ctap.Authenticator {
 	t.Helper()
-	channel, err := ctaptest.NewHID(d.Open())
+	channel, err := hidtest.NewHID(d.Open())
 	check(t, err)
 	return ctap.NewClient(channel)
 }

@@ -61,21 +61,23 @@ func listed(response ctap.ListResponse, err error) (cbor.Raw, error) {
 
 func passkey(c *credential.Credential) ctap.Passkey {
 	p := ctap.Passkey{
-		CredentialID:   c.ID,
-		RPID:           c.RP.ID,
-		RPName:         c.RP.Name,
-		User:           c.User,
-		Created:        c.Created.Unix(),
-		Uses:           c.Uses,
-		SignCount:      c.SignCount,
-		Discoverable:   c.Discoverable,
-		CredProtect:    uint(c.Protection),
-		PINBound:       c.Key.Binding == credential.PINBound,
-		HMACSecret:     len(c.MACWithUV) > 0,
-		Algorithm:      int64(c.Key.Public.Algorithm),
-		AAGUID:         c.AAGUID,
-		BackupEligible: c.Backup&webauthn.FlagBE != 0,
-		BackedUp:       c.Backup&webauthn.FlagBS != 0,
+		CredentialID:      c.ID,
+		RPID:              c.RP.ID,
+		RPName:            c.RP.Name,
+		User:              c.User,
+		Created:           c.Created.Unix(),
+		Uses:              c.Uses,
+		SignCount:         c.SignCount,
+		Discoverable:      c.Discoverable,
+		CredProtect:       uint(c.Protection),
+		PINBound:          c.Key.Binding == credential.PINBound,
+		HMACSecret:        len(c.MACWithUV) > 0,
+		Algorithm:         int64(c.Key.Public.Algorithm),
+		AAGUID:            c.AAGUID,
+		BackupEligible:    c.Backup&webauthn.FlagBE != 0,
+		BackedUp:          c.Backup&webauthn.FlagBS != 0,
+		BlobBytes:         uint(len(c.Blob)),
+		ThirdPartyPayment: c.ThirdPartyPayment,
 	}
 	if !c.LastUsed.IsZero() {
 		p.LastUsed = c.LastUsed.Unix()

@@ -107,11 +107,27 @@ func (m *Manager) authorize(req *ctap.CredentialManagementRequest) (allowance, e
 		return allowance{}, err
 	}
 	message := append([]byte{byte(req.Subcommand)}, req.Params...)
+	if readOnly(req.Subcommand) {
+		persistent, err := m.Gate.VerifyPersistent(req.PINUVAuthProtocol, req.PINUVAuthParam, message)
+		if err != nil || persistent {
+			return allowance{}, err
+		}
+	}
 	t, err := m.Gate.VerifyToken(req.PINUVAuthProtocol, req.PINUVAuthParam, message, ctap.PermissionCredentialManagement)
 	if err != nil {
 		return allowance{}, err
 	}
 	return allowance{rpID: t.RPID()}, nil
+}
+
+// readOnly tells the sub-commands that the persistent token permits (§6.8, pcmr).
+func readOnly(sub ctap.CredentialSubcommand) bool {
+	switch sub {
+	case ctap.GetCredsMetadata, ctap.EnumerateRPsBegin, ctap.EnumerateCredentialsBegin:
+		return true
+	default:
+		return false
+	}
 }
 
 // metadata is getCredsMetadata (§6.8.2).
@@ -199,10 +215,12 @@ func (r *remainingCredentials) next() (response *ctap.CredentialManagementRespon
 	c := r.rest[0]
 	protection := uint(c.Protection)
 	response = &ctap.CredentialManagementResponse{
-		User:        &c.User,
-		Credential:  &ctap.Descriptor{ID: c.ID, Type: ctap.PublicKeyType},
-		PublicKey:   &c.Key.Public,
-		CredProtect: &protection,
+		User:              &c.User,
+		Credential:        &ctap.Descriptor{ID: c.ID, Type: ctap.PublicKeyType},
+		PublicKey:         &c.Key.Public,
+		CredProtect:       &protection,
+		LargeBlobKey:      c.LargeBlobKey,
+		ThirdPartyPayment: &c.ThirdPartyPayment,
 	}
 	if r.rest = r.rest[1:]; len(r.rest) == 0 {
 		return response, nil, nil

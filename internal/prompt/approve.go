@@ -157,6 +157,9 @@ func Describe(ask authenticator.Ask) (question string, ok bool) {
 			"It has. Allowing it tells the site so; nothing is signed.\n", service)
 	case authenticator.OperationSelect:
 		b.WriteString("A program asks whether this is the authenticator you mean. Nothing is signed.\n")
+	case authenticator.OperationRelax:
+		b.WriteString("Stop demanding the PIN for every use. There is no PIN yet. Passkeys made from then on work\n" +
+			"without it in the TPM too: only this program stands between your yes and a signature.\n")
 	case authenticator.OperationPIN:
 		describeVerification(&b, ask)
 	case authenticator.OperationReset:
@@ -191,6 +194,9 @@ func describeVerification(b *strings.Builder, ask authenticator.Ask) {
 	}{
 		{ctap.PermissionGetAssertion, "sign in to " + Service(ask.RP.ID)},
 		{ctap.PermissionMakeCredential, "create a passkey for " + Service(ask.RP.ID)},
+		{ctap.PermissionPersistentReadOnly, "look through all your passkeys, again and again until the PIN is changed"},
+		{ctap.PermissionLargeBlobWrite, "overwrite what sites keep here in large blobs"},
+		{ctap.PermissionConfiguration, "change what is demanded: whether the PIN is always needed, and how long it is"},
 		{ctap.PermissionCredentialManagement, "look through, change and DELETE " + whose},
 	} {
 		if ask.Permissions&may.permission != 0 {

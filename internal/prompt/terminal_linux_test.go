@@ -256,6 +256,7 @@ func TestEveryOperationHasWords(t *testing.T) {
 		authenticator.OperationSignIn:   "Sign in to example.com\n",
 		authenticator.OperationSelect:   "whether this is the authenticator you mean",
 		authenticator.OperationExists:   "example.com asks whether this machine has a passkey",
+		authenticator.OperationRelax:    "Stop demanding the PIN for every use.",
 		authenticator.OperationPIN:      "  - look through, change and DELETE your passkeys for example.com\n",
 	} {
 		d := sit(t)

@@ -9,6 +9,7 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -351,6 +352,9 @@ func TestErase(t *testing.T) {
 	path, all := filled(t, 3)
 	s := unlocked(t, path)
 	s.Used(all[0].ID, time.Unix(1, 0))
+	if err := errors.Join(s.PutValue("kept", []byte("until now")), s.PutValue("and more", []byte("x"))); err != nil {
+		t.Fatal(err)
+	}
 	if err := s.Erase(key(2), generation(2), ctap.AuditEntry{Event: ctap.AuditReset}); err != nil {
 		t.Fatal(err)
 	}
@@ -358,7 +362,8 @@ func TestErase(t *testing.T) {
 		t.Helper()
 		n, err := s.Count()
 		settings, settingsErr := s.Settings()
-		if err := errors.Join(err, settingsErr); err != nil || n != 0 || settings != authenticator.DefaultSettings() {
+		value, valueErr := s.Value("kept")
+		if err := errors.Join(err, settingsErr, valueErr); err != nil || n != 0 || value != nil || !reflect.DeepEqual(settings, authenticator.DefaultSettings()) {
 			t.Errorf("left: %d credentials, settings %+v, %v", n, settings, err)
 		}
 		if got, err := s.Ledger().Load(); err != nil || string(got) != "the hardware's record" {

@@ -8,8 +8,6 @@ import (
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
 
-	"github.com/localpasskey/localpasskey/internal/authenticator"
-	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/store/seal"
@@ -156,6 +154,7 @@ func empty(tx *bbolt.Tx, k *seal.Keys, generation [16]byte) error {
 		head.Put([]byte(entryCheck), seal.Checked(k.Seal(bucketHead, []byte(entryCheck), []byte(checkText)))),
 		head.Put([]byte(entryState), k.Seal(bucketHead, []byte(entryState), state{}.encode())),
 		head.Delete([]byte(entrySettings)),
+		dropValues(head),
 	)
 }
 
@@ -188,36 +187,4 @@ func (s *Store) verify(tx *bbolt.Tx, k *seal.Keys) error {
 		return damage("entries are missing or were put back")
 	}
 	return nil
-}
-
-// Settings gives the settings, the default ones where none were put.
-func (s *Store) Settings() (authenticator.Settings, error) {
-	settings := authenticator.DefaultSettings()
-	err := s.read(func(t *table) error {
-		sealed := t.head.Get([]byte(entrySettings))
-		if sealed == nil {
-			return nil
-		}
-		plain, err := t.keys.Open(bucketHead, []byte(entrySettings), sealed)
-		if err != nil {
-			return err
-		}
-		settings = authenticator.Settings{}
-		if err := cbor.Unmarshal(plain.Reveal(), &settings); err != nil {
-			return damage("the settings cannot be read: %w", err)
-		}
-		return nil
-	})
-	return settings, err
-}
-
-// PutSettings replaces the settings.
-func (s *Store) PutSettings(settings authenticator.Settings) error {
-	plain, err := cbor.Marshal(settings)
-	if err != nil {
-		return err
-	}
-	return s.write(func(t *table) error {
-		return t.head.Put([]byte(entrySettings), t.keys.Seal(bucketHead, []byte(entrySettings), plain))
-	})
 }

@@ -29,6 +29,9 @@ type record struct {
 	AAGUID       [16]byte                 `cbor:"13,keyasint"`
 	Backup       webauthn.Flags           `cbor:"14,keyasint"`
 	Created      int64                    `cbor:"15,keyasint"`
+	Blob         []byte                   `cbor:"16,keyasint,omitempty"`
+	LargeBlobKey []byte                   `cbor:"18,keyasint,omitempty"`
+	Payment      bool                     `cbor:"17,keyasint,omitempty"`
 }
 
 func encodeRecord(c *authenticator.Credential) ([]byte, error) {
@@ -37,7 +40,7 @@ func encodeRecord(c *authenticator.Credential) ([]byte, error) {
 		Kind: c.Key.Kind, Binding: c.Key.Binding, RPIDHash: c.Key.RPIDHash, Handle: c.Key.Handle,
 		MACWithUV: c.MACWithUV, MACWithoutUV: c.MACWithoutUV,
 		Discoverable: c.Discoverable, Protection: c.Protection,
-		AAGUID: c.AAGUID, Backup: c.Backup, Created: nanoseconds(c.Created),
+		AAGUID: c.AAGUID, Backup: c.Backup, Created: nanoseconds(c.Created), Blob: c.Blob, Payment: c.ThirdPartyPayment, LargeBlobKey: c.LargeBlobKey,
 	}
 	if len(c.Key.Public.X) > 0 {
 		r.Public = &c.Key.Public
@@ -59,6 +62,7 @@ func decodeRecord(b []byte) (*authenticator.Credential, error) {
 		MACWithUV: r.MACWithUV, MACWithoutUV: r.MACWithoutUV,
 		Discoverable: r.Discoverable, Protection: r.Protection,
 		AAGUID: r.AAGUID, Backup: r.Backup, Created: moment(r.Created),
+		Blob: r.Blob, ThirdPartyPayment: r.Payment, LargeBlobKey: r.LargeBlobKey,
 	}
 	if r.Public != nil {
 		c.Key.Public = *r.Public

@@ -44,6 +44,7 @@ func Run(t *testing.T, open func(t *testing.T) authenticator.Store) {
 		{"used", used},
 		{"settings", settings},
 		{"audit trail", trail},
+		{"values", values},
 	} {
 		t.Run(c.name, func(t *testing.T) { c.test(t, open(t)) })
 	}
@@ -82,13 +83,14 @@ func Credential(t testing.TB, rpID string, n int) *authenticator.Credential {
 		MACWithUV:    slices.Clone(handle[:90]),
 		MACWithoutUV: slices.Clone(handle[90:180]),
 		Discoverable: true,
-		Protection:   authenticator.UVRequired,
-		AAGUID:       webauthn.AAGUID{1, 2, 3, 15: 16},
-		Backup:       0,
-		SignCount:    uint32(n), //nolint:gosec // tests count small
-		Created:      time.Unix(1_700_000_000, 123_456_789).UTC(),
-		LastUsed:     time.Unix(1_700_000_100, 0).UTC(),
-		Uses:         3,
+		Blob:         []byte("what the site keeps"), ThirdPartyPayment: true, LargeBlobKey: slices.Clone(handle[:32]),
+		Protection: authenticator.UVRequired,
+		AAGUID:     webauthn.AAGUID{1, 2, 3, 15: 16},
+		Backup:     0,
+		SignCount:  uint32(n), //nolint:gosec // tests count small
+		Created:    time.Unix(1_700_000_000, 123_456_789).UTC(),
+		LastUsed:   time.Unix(1_700_000_100, 0).UTC(),
+		Uses:       3,
 	}
 }
 
@@ -407,9 +409,30 @@ func used(t *testing.T, s authenticator.Store) {
 	count(t, s, 0)
 }
 
+func values(t *testing.T, s authenticator.Store) {
+	want := map[string][]byte{"one": []byte("first"), "two": make([]byte, 16<<10)}
+	for name, value := range want {
+		if got, err := s.Value(name); err != nil || got != nil {
+			t.Errorf("before: %d bytes, %v", len(got), err)
+		}
+		for range 2 {
+			if err := s.PutValue(name, value); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	for name, value := range want {
+		got, err := s.Value(name)
+		if err != nil || got == nil {
+			t.Fatalf("%s: %v, %v", name, got, err)
+		}
+		equal(t, name, got, value)
+	}
+}
+
 func settings(t *testing.T, s authenticator.Store) {
 	for _, want := range []authenticator.Settings{
-		{AlwaysUV: true, MinPINLength: 12, ForcePINChange: true},
+		{AlwaysUV: true, MinPINLength: 12, ForcePINChange: true, MinPINLengthRPIDs: []string{"example.com"}, PINLength: 13},
 		{},
 	} {
 		if err := s.PutSettings(want); err != nil {

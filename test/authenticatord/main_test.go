@@ -22,7 +22,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
-	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
@@ -128,7 +128,7 @@ func (p *program) open() node {
 
 func (p *program) connect() ctap.Authenticator {
 	p.Helper()
-	hid, err := ctaptest.NewHID(p.open())
+	hid, err := hidtest.NewHID(p.open())
 	check(p.T, err)
 	return ctap.NewClient(hid)
 }

@@ -22,7 +22,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
-	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/test/vm"
@@ -129,7 +129,7 @@ func setPIN(t *testing.T, pin string) {
 	file, err := os.OpenFile(node(t), os.O_RDWR, 0)
 	check(t, err)
 	defer file.Close()
-	hid, err := ctaptest.NewHID(hidraw{file})
+	hid, err := hidtest.NewHID(hidraw{file})
 	check(t, err)
 	platform := ctap.Platform{Authenticator: ctap.NewClient(hid), Protocol: pinuv.Two}
 	check(t, platform.SetPIN(t.Context(), secret.Of([]byte(pin))))

@@ -16,6 +16,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 	"github.com/localpasskey/localpasskey/internal/tpm"
 	"github.com/localpasskey/localpasskey/test/vm"
 )
@@ -73,7 +74,7 @@ func (a *abuser) works(t *testing.T) {
 }
 
 // ask begins a sign-in that the person answers by touch, and waits for the question.
-func (a *abuser) ask(ctx context.Context, t *testing.T, c *ctaptest.HID, touch ctaptest.Touch) <-chan error {
+func (a *abuser) ask(ctx context.Context, t *testing.T, c *hidtest.HID, touch ctaptest.Touch) <-chan error {
 	t.Helper()
 	a.person.SetTouch(touch)
 	for len(a.person.Opened()) > 0 {
@@ -104,7 +105,7 @@ func (a *abuser) twoAtOnce(t *testing.T) {
 	if err := <-result; !errors.Is(err, ctap.KeepaliveCancel) {
 		t.Errorf("the first client: %v", err)
 	}
-	for _, c := range []*ctaptest.HID{second, third} {
+	for _, c := range []*hidtest.HID{second, third} {
 		if _, err := ctap.NewClient(c).GetInfo(t.Context()); err != nil {
 			t.Errorf("afterwards: %v", err)
 		}
@@ -154,11 +155,11 @@ func (a *abuser) diesMidMessage(t *testing.T) {
 // that; when nobody has, the question closes.
 func (a *abuser) diesWhileItAsks(t *testing.T) {
 	node := openNode(t, a.node)
-	dying, err := ctaptest.NewHID(node)
+	dying, err := hidtest.NewHID(node)
 	check(t, err)
 	a.ask(t.Context(), t, dying, ctaptest.Hold)
 	other := openNode(t, a.node)
-	c, err := ctaptest.NewHID(other)
+	c, err := hidtest.NewHID(other)
 	check(t, err)
 	check(t, node.Close())
 	if _, err := ctap.NewClient(c).GetInfo(t.Context()); !errors.Is(err, ctap.ChannelBusy) {
@@ -168,7 +169,7 @@ func (a *abuser) diesWhileItAsks(t *testing.T) {
 	eventually(t, "the question closes", func() bool {
 		again := openNode(t, a.node)
 		defer again.Close()
-		c, err := ctaptest.NewHID(again)
+		c, err := hidtest.NewHID(again)
 		check(t, err)
 		_, err = ctap.NewClient(c).GetInfo(t.Context())
 		return err == nil

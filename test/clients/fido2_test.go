@@ -38,6 +38,8 @@ func TestFIDO2Tools(t *testing.T) {
 	t.Run("wrong PIN", c.wrongPIN)
 	t.Run("change PIN", c.changePIN)
 	t.Run("manage", c.manage)
+	t.Run("large blob", c.largeBlob)
+	t.Run("config", c.config)
 	t.Run("pulled and plugged in again", func(t *testing.T) {
 		k.pull(t, unix.SIGTERM)
 		if present(c.node) {
@@ -57,6 +59,7 @@ func TestFIDO2Tools(t *testing.T) {
 		c := client{dir: t.TempDir(), node: plug(t, t.TempDir(), "-always-uv=false").path}
 		c.ceremony(t)
 		c.ceremony(t, "-r")
+		c.u2f(t)
 	})
 }
 
@@ -97,7 +100,7 @@ func (c *client) info(t *testing.T) {
 		"version strings: FIDO_2_3, FIDO_2_1, FIDO_2_0\n",
 		"transport strings: internal, usb\n",
 		"algorithms: es256 (public-key)\n",
-		"maxmsgsiz: 7609\n",
+		"maxmsgsiz: 1650\n",
 		"pin protocols: 2, 1\n",
 		"hmac-secret",
 		"noclientPin",

@@ -14,6 +14,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
@@ -42,9 +43,9 @@ func openNode(t *testing.T, node string) hidraw {
 }
 
 // channel opens a node and a channel on it.
-func channel(t *testing.T, node string) *ctaptest.HID {
+func channel(t *testing.T, node string) *hidtest.HID {
 	t.Helper()
-	c, err := ctaptest.NewHID(openNode(t, node))
+	c, err := hidtest.NewHID(openNode(t, node))
 	check(t, err)
 	return c
 }

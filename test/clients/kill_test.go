@@ -20,6 +20,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/socket"
@@ -105,7 +106,7 @@ func (k *killer) round(number int) {
 				return nil, err
 			}
 			context.AfterFunc(ctx, func() { _ = file.Close() })
-			c, err := ctaptest.NewHID(hidraw{file})
+			c, err := hidtest.NewHID(hidraw{file})
 			return ctap.NewClient(c), err
 		},
 		k.dial, k.dial,

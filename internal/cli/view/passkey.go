@@ -29,6 +29,12 @@ func Passkey(out io.Writer, p ctap.Passkey) error {
 	row("PIN", "%s", bindingInWords(p))
 	row("key", "%s in this machine's TPM; sign count %d", algorithm(p), p.SignCount)
 	row("encrypts", "%s", encryptsInWords(p))
+	if p.BlobBytes > 0 {
+		row("keeps", "%d bytes of the service's own (credBlob)", p.BlobBytes)
+	}
+	if p.ThirdPartyPayment {
+		row("pays", "other sites may ask it to approve payments (thirdPartyPayment)")
+	}
 	row("backed up", "%s", backupInWords(p))
 	row("model", "%s", webauthn.AAGUID(p.AAGUID))
 	return w.Flush()
@@ -94,24 +100,26 @@ type listJSON struct {
 
 // passkeyJSON is one passkey. Times are RFC 3339 in UTC, user_id is base64url.
 type passkeyJSON struct {
-	ID             string     `json:"id"`
-	Service        string     `json:"service"`
-	ServiceName    string     `json:"service_name"`
-	UserName       string     `json:"user_name"`
-	UserDisplay    string     `json:"user_display_name"`
-	UserID         string     `json:"user_id"`
-	Created        time.Time  `json:"created"`
-	LastUsed       *time.Time `json:"last_used"`
-	Uses           uint64     `json:"uses"`
-	SignCount      uint32     `json:"sign_count"`
-	Discoverable   bool       `json:"discoverable"`
-	CredProtect    uint       `json:"cred_protect"`
-	PINBound       bool       `json:"pin_bound"`
-	HMACSecret     bool       `json:"hmac_secret"`
-	Algorithm      int64      `json:"algorithm"`
-	AAGUID         string     `json:"aaguid"`
-	BackupEligible bool       `json:"backup_eligible"`
-	BackedUp       bool       `json:"backed_up"`
+	ID                string     `json:"id"`
+	Service           string     `json:"service"`
+	ServiceName       string     `json:"service_name"`
+	UserName          string     `json:"user_name"`
+	UserDisplay       string     `json:"user_display_name"`
+	UserID            string     `json:"user_id"`
+	Created           time.Time  `json:"created"`
+	LastUsed          *time.Time `json:"last_used"`
+	Uses              uint64     `json:"uses"`
+	SignCount         uint32     `json:"sign_count"`
+	Discoverable      bool       `json:"discoverable"`
+	CredProtect       uint       `json:"cred_protect"`
+	PINBound          bool       `json:"pin_bound"`
+	HMACSecret        bool       `json:"hmac_secret"`
+	Algorithm         int64      `json:"algorithm"`
+	AAGUID            string     `json:"aaguid"`
+	BackupEligible    bool       `json:"backup_eligible"`
+	BackedUp          bool       `json:"backed_up"`
+	BlobBytes         uint       `json:"cred_blob_bytes"`
+	ThirdPartyPayment bool       `json:"third_party_payment"`
 }
 
 // PasskeysJSON is Table and Passkey for scripts.
@@ -127,6 +135,7 @@ func PasskeysJSON(out io.Writer, all []ctap.Passkey) error {
 			CredProtect: p.CredProtect, PINBound: p.PINBound, HMACSecret: p.HMACSecret,
 			Algorithm: p.Algorithm, AAGUID: webauthn.AAGUID(p.AAGUID).String(),
 			BackupEligible: p.BackupEligible, BackedUp: p.BackedUp,
+			BlobBytes: p.BlobBytes, ThirdPartyPayment: p.ThirdPartyPayment,
 		}
 		if p.LastUsed != 0 {
 			used := time.Unix(p.LastUsed, 0).UTC()

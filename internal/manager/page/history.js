@@ -44,7 +44,7 @@ export class HistoryView {
       [e.service, e.account, e.event, e.asked_by].some((text) => text.toLowerCase().includes(this.query)));
     element("entries").replaceChildren(...found.slice(0, this.limit).map((e) => {
       const row = document.createElement("tr");
-      if (["PIN wrong", "PIN locked", "deleted", "reset", "refused"].includes(e.event)) row.className = "notable";
+      if (["PIN wrong", "PIN locked", "deleted", "reset", "refused", "settings changed"].includes(e.event)) row.className = "notable";
       row.append(...[moment(e.time), e.event, e.service, e.account, e.asked_by, e.detail].map((text) => made("td", text)));
       return row;
     }));

@@ -1,7 +1,6 @@
-package cli
+package man
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -10,43 +9,32 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// manPerm: manual pages are for everybody.
-const manPerm = 0o644
+// perm: manual pages are for everybody.
+const perm = 0o644
 
-func (r *run) manCommand(root *cobra.Command) *cobra.Command {
-	return &cobra.Command{
-		Use:    "man DIRECTORY",
-		Short:  "Write the manual pages",
-		Hidden: true,
-		Args:   cobra.ExactArgs(1),
-		RunE: r.does(func(_ context.Context, args []string) error {
-			return r.writeManual(root, args[0])
-		}),
-	}
-}
-
-// writeManual writes a page for each command that can be seen.
-func (r *run) writeManual(c *cobra.Command, dir string) error {
+// Write writes a page for c, of the program of that version, and for each command below
+// it that can be seen, into the directory dir.
+func Write(c *cobra.Command, version, dir string) error {
 	if c.Hidden {
 		return nil
 	}
 	name := strings.ReplaceAll(c.CommandPath(), " ", "-")
-	page := []byte(r.manualPage(c, name))
-	if err := os.WriteFile(filepath.Join(dir, name+".1"), page, manPerm); err != nil {
+	text := []byte(page(c, name, version))
+	if err := os.WriteFile(filepath.Join(dir, name+".1"), text, perm); err != nil {
 		return err
 	}
 	for _, sub := range c.Commands() {
-		if err := r.writeManual(sub, dir); err != nil {
+		if err := Write(sub, version, dir); err != nil {
 			return err
 		}
 	}
 	return nil
 }
 
-// manualPage is the help of a command in the language of man(7).
-func (r *run) manualPage(c *cobra.Command, name string) string {
+// page is the help of a command in the language of man(7).
+func page(c *cobra.Command, name, version string) string {
 	var b strings.Builder
-	fmt.Fprintf(&b, ".TH %s 1 \"\" \"localpasskey %s\"\n", strings.ToUpper(roff(name)), roff(r.Version))
+	fmt.Fprintf(&b, ".TH %s 1 \"\" \"localpasskey %s\"\n", strings.ToUpper(roff(name)), roff(version))
 	fmt.Fprintf(&b, ".SH NAME\n%s \\- %s\n", roff(name), roff(c.Short))
 	fmt.Fprintf(&b, ".SH SYNOPSIS\n.B %s\n", roff(c.UseLine()))
 	if c.Long != "" {

@@ -1,4 +1,4 @@
-package ctaptest
+package hidtest
 
 import (
 	"errors"

@@ -1,4 +1,4 @@
-package ctaptest
+package hidtest
 
 import (
 	"bytes"
@@ -28,7 +28,9 @@ type HID struct {
 	reports chan []byte
 	failed  error // set before reports is closed
 	channel [4]byte
-	mu      sync.Mutex
+
+	capabilities byte
+	mu           sync.Mutex
 }
 
 var _ ctap.Exchanger = (*HID)(nil)
@@ -49,6 +51,7 @@ func NewHID(conn HIDConn) (*HID, error) {
 			return nil, err
 		case cmd == 0x86 && len(data) == 17 && bytes.Equal(data[:8], nonce[:]):
 			copy(h.channel[:], data[8:12])
+			h.capabilities = data[16]
 			return h, nil
 		}
 	}
@@ -57,9 +60,21 @@ func NewHID(conn HIDConn) (*HID, error) {
 // Exchange sends a CTAP2 request. When ctx ends it sends CTAPHID_CANCEL and gives
 // the answer to that.
 func (h *HID) Exchange(ctx context.Context, request []byte) ([]byte, error) {
+	return h.exchange(ctx, 0x90, request)
+}
+
+// Message is Exchange for a raw U2F request.
+func (h *HID) Message(ctx context.Context, request []byte) ([]byte, error) {
+	return h.exchange(ctx, 0x83, request)
+}
+
+// Capabilities are the flags that CTAPHID_INIT answered with.
+func (h *HID) Capabilities() byte { return h.capabilities }
+
+func (h *HID) exchange(ctx context.Context, command byte, request []byte) ([]byte, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if err := h.write(0x90, request); err != nil {
+	if err := h.write(command, request); err != nil {
 		return nil, err
 	}
 	stop := context.AfterFunc(ctx, func() { _ = h.write(0x91, nil) }) // if it fails, reading does too
@@ -69,7 +84,7 @@ func (h *HID) Exchange(ctx context.Context, request []byte) ([]byte, error) {
 		switch {
 		case err != nil:
 			return nil, err
-		case cmd == 0x90:
+		case cmd == command:
 			return data, nil
 		case cmd == 0xbb && len(data) == 1:
 			if h.OnProgress != nil {

@@ -1,4 +1,4 @@
-package ctaptest
+package party
 
 import (
 	"context"

@@ -1,0 +1,90 @@
+package cli
+
+import (
+	"context"
+	"errors"
+
+	"github.com/spf13/cobra"
+
+	"github.com/localpasskey/localpasskey/internal/cli/demand"
+	"github.com/localpasskey/localpasskey/internal/cli/view"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+)
+
+const configLong = `Shows what is demanded of you, or changes it by knowing the PIN.`
+
+func (r *run) configCommand() *cobra.Command {
+	var asJSON bool
+	c := &cobra.Command{
+		Use:   "config",
+		Short: "See or change what is demanded: the PIN at every use, its length",
+		Long:  configLong,
+		Args:  cobra.NoArgs,
+		RunE: r.does(func(ctx context.Context, _ []string) error {
+			return r.within(ctx, func(s *session) error {
+				info, err := s.GetInfo(ctx)
+				if err != nil {
+					return err
+				}
+				if asJSON {
+					return view.ConfigJSON(r.Out, info)
+				}
+				return view.Config(r.Out, info)
+			})
+		}),
+	}
+	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	c.AddCommand(
+		r.changeConfig("always-uv on|off", "Demand the PIN at every use, or when a service asks for it", demand.AlwaysUVHelp, demand.AlwaysUV),
+		r.changeConfig("min-pin-length N", "Raise the least length of a PIN", demand.MinPINLengthHelp, demand.MinPINLength),
+	)
+	return c
+}
+
+// changeConfig makes a sub-command that changes one setting to its one argument.
+func (r *run) changeConfig(use, short, long string, parse func(argument string, info *ctap.GetInfoResponse) (demand.Change, error)) *cobra.Command {
+	pins := pinSource{run: r}
+	c := &cobra.Command{
+		Use: use, Short: short, Long: long, Args: cobra.ExactArgs(1),
+		RunE: r.does(func(ctx context.Context, args []string) error {
+			return r.within(ctx, func(s *session) error {
+				info, err := s.GetInfo(ctx)
+				if err != nil {
+					return err
+				}
+				change, err := parse(args[0], info)
+				if err != nil || change.Subcommand == 0 {
+					return r.saying(change.Done, refusal(err))
+				}
+				token, err := pins.token(ctx, s, ctap.PermissionConfiguration, "")
+				if err != nil {
+					return err
+				}
+				defer token.Wipe()
+				return r.saying(change.Done, ctap.Configure(ctx, s.Client, token, change.Subcommand, change.Params))
+			})
+		}),
+	}
+	pins.flag(c, "the PIN (one line)")
+	return c
+}
+
+// saying tells what was done, unless it was not.
+func (r *run) saying(done string, err error) error {
+	if err == nil {
+		r.say("%s", done)
+	}
+	return err
+}
+
+// refusal is what is wrong with the argument.
+func refusal(err error) error {
+	if no, ok := errors.AsType[*demand.Refusal](err); ok {
+		code := codeFailed
+		if no.Usage {
+			code = codeUsage
+		}
+		return &failure{what: no.What, hint: no.Hint, code: code}
+	}
+	return err
+}
