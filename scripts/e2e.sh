@@ -14,10 +14,11 @@ trap 'rm -f "$log"' EXIT
 status=0
 
 # run ARGUMENTS… runs go test. -v, so that what ran can be counted; a package without
-# tests says so and no more.
+# tests says so and no more. -p 1: two virtual machines at once would each take more than
+# twice as long, and a browser that starts in one would run out of time.
 run() {
-  echo "go test -count=1 -v $*"
-  go test -count=1 -timeout 30m -v "$@" | tee -a "$log" || status=$?
+  echo "go test -count=1 -p 1 -v $*"
+  go test -count=1 -p 1 -timeout 30m -v "$@" | tee -a "$log" || status=$?
 }
 
 # tagged FILE… prints those that are built with the tag e2e; of directories, what is

@@ -21,7 +21,7 @@ import (
 
 // Ours: bounds of time, on a machine that is emulated and may be busy.
 const (
-	startLimit    = 5 * time.Minute
+	startLimit    = 8 * time.Minute
 	ceremonyLimit = 90 * time.Second
 )
 
