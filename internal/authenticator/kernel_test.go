@@ -35,7 +35,7 @@ func TestContractOverTheKernel(t *testing.T) {
 				file, err := os.OpenFile(node, os.O_RDWR, 0)
 				check(t, err)
 				t.Cleanup(func() { _ = file.Close() }) // of a device that goes with the test
-				channel, err := hidtest.NewHID(hidraw{file})
+				channel, err := hidtest.NewHID(hidtest.Hidraw{File: file})
 				check(t, err)
 				return ctap.NewClient(channel)
 			},
@@ -43,18 +43,4 @@ func TestContractOverTheKernel(t *testing.T) {
 			PowerCycle: func(t *testing.T) { check(t, s.PowerCycle()) },
 		}
 	})
-}
-
-// hidraw is a device's node as a platform has it.
-type hidraw struct{ *os.File }
-
-func (h hidraw) ReadReport() ([]byte, error) {
-	report := make([]byte, 64)
-	n, err := h.Read(report)
-	return report[:n], err
-}
-
-func (h hidraw) WriteReport(report []byte) error {
-	_, err := h.Write(append([]byte{0}, report...)) // the report's number comes first
-	return err
 }

@@ -129,25 +129,10 @@ func setPIN(t *testing.T, pin string) {
 	file, err := os.OpenFile(node(t), os.O_RDWR, 0)
 	check(t, err)
 	defer file.Close()
-	hid, err := hidtest.NewHID(hidraw{file})
+	hid, err := hidtest.NewHID(hidtest.Hidraw{File: file})
 	check(t, err)
 	platform := ctap.Platform{Authenticator: ctap.NewClient(hid), Protocol: pinuv.Two}
 	check(t, platform.SetPIN(t.Context(), secret.Of([]byte(pin))))
-}
-
-// hidraw is one open of a node of the kernel.
-type hidraw struct{ *os.File }
-
-func (h hidraw) ReadReport() ([]byte, error) {
-	report := make([]byte, 64)
-	n, err := h.Read(report)
-	return report[:n], err
-}
-
-// WriteReport sends a report without a number, which the kernel wants as number 0.
-func (h hidraw) WriteReport(report []byte) error {
-	_, err := h.Write(append([]byte{0}, report...))
-	return err
 }
 
 // node waits for the one node in /dev that is our device's.

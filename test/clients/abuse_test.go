@@ -113,7 +113,7 @@ func (a *abuser) twoAtOnce(t *testing.T) {
 }
 
 // init gets a channel by hand.
-func initChannel(t *testing.T, h hidraw) []byte {
+func initChannel(t *testing.T, h hidtest.Hidraw) []byte {
 	t.Helper()
 	report := make([]byte, 64)
 	copy(report, []byte{0xff, 0xff, 0xff, 0xff, 0x86, 0, 8, 1, 2, 3, 4, 5, 6, 7, 8})

@@ -19,27 +19,13 @@ import (
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
-// hidraw is a device's node as a program has it open.
-type hidraw struct{ *os.File }
-
-func (h hidraw) ReadReport() ([]byte, error) {
-	report := make([]byte, 64)
-	n, err := h.Read(report)
-	return report[:n], err
-}
-
-func (h hidraw) WriteReport(report []byte) error {
-	_, err := h.Write(append([]byte{0}, report...)) // the report's number comes first
-	return err
-}
-
 // openNode opens a node, until the test ends.
-func openNode(t *testing.T, node string) hidraw {
+func openNode(t *testing.T, node string) hidtest.Hidraw {
 	t.Helper()
 	file, err := os.OpenFile(node, os.O_RDWR, 0)
 	check(t, err)
 	t.Cleanup(func() { _ = file.Close() }) // the device may have gone before
-	return hidraw{file}
+	return hidtest.Hidraw{File: file}
 }
 
 // channel opens a node and a channel on it.

@@ -106,7 +106,7 @@ func (k *killer) round(number int) {
 				return nil, err
 			}
 			context.AfterFunc(ctx, func() { _ = file.Close() })
-			c, err := hidtest.NewHID(hidraw{file})
+			c, err := hidtest.NewHID(hidtest.Hidraw{File: file})
 			return ctap.NewClient(c), err
 		},
 		k.dial, k.dial,
