@@ -26,7 +26,7 @@ const reportsAhead = 64
 // (§11.2.9.1.7), and leaves the patience with half a message to us.
 const (
 	keepaliveInterval = 80 * time.Millisecond
-	messagePatience   = 500 * time.Millisecond
+	messagePatience   = 3 * time.Second
 )
 
 // Serve answers the reports of conn until ctx ends, and then gives nil, or until

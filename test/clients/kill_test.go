@@ -154,10 +154,18 @@ func (k *killer) act(ctx context.Context, a ctap.Authenticator) error {
 	default:
 		err = k.changePIN(ctx, a)
 	}
-	if _, answered := errors.AsType[ctap.Status](err); answered {
+	if answered(err) {
 		return nil // refused, or the device is busy with another
 	}
 	return err
+}
+
+// answered tells a refusal from a connection that broke off, of which the person is told
+// in words: what was asked for may be done.
+func answered(err error) bool {
+	_, status := errors.AsType[ctap.Status](err)
+	_, broken := errors.AsType[*ctap.Problem](err)
+	return status && !broken
 }
 
 func (k *killer) locked(do func()) {
@@ -170,7 +178,7 @@ func (k *killer) register(ctx context.Context, a ctap.Authenticator) error {
 	var account string
 	k.locked(func() { k.next++; k.begun++; account = fmt.Sprintf("account %d", k.next) })
 	id, err := register(ctx, a, account)
-	if _, answered := errors.AsType[ctap.Status](err); err == nil || answered {
+	if err == nil || answered(err) {
 		k.locked(func() { k.begun-- })
 	}
 	if err == nil {
@@ -228,17 +236,24 @@ func (k *killer) remove(ctx context.Context, a ctap.Authenticator) error {
 	if err != nil {
 		return err
 	}
-	k.locked(func() { k.known[id].deleting = true })
+	mine := false
+	k.locked(func() {
+		if p := k.known[id]; p != nil && !p.deleting { // or the other program is at it
+			p.deleting, mine = true, true
+		}
+	})
+	if !mine {
+		return nil
+	}
 	_, err = ctap.ManageCredentials(ctx, a, token, ctap.DeleteCredential, &ctap.CredentialManagementParams{
 		Credential: &ctap.Descriptor{ID: []byte(id), Type: ctap.PublicKeyType},
 	})
-	_, answered := errors.AsType[ctap.Status](err)
 	k.locked(func() {
 		switch {
 		case err == nil:
 			delete(k.known, id)
 			k.deleted++
-		case answered:
+		case answered(err):
 			k.known[id].deleting = false
 		}
 	})
@@ -258,14 +273,13 @@ func (k *killer) changePIN(ctx context.Context, a ctap.Authenticator) error {
 		return nil
 	}
 	err := k.platform(a).ChangePIN(ctx, secret.Of([]byte(from)), secret.Of([]byte(to)))
-	_, answered := errors.AsType[ctap.Status](err)
 	k.locked(func() {
 		switch {
 		case err == nil:
 			k.pins = []string{to}
 			k.person.SetPINs(to)
 			k.changed++
-		case answered:
+		case answered(err):
 			k.pins = []string{from}
 		}
 	})
