@@ -69,7 +69,11 @@ func Serve(ctx context.Context, conn Conn, open func() ctap.Authenticator, log *
 		case response := <-d.response():
 			err = d.answer(response)
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+		case ctx.Err() != nil: // withdrawn, perhaps while the last report was on its way
+			return nil
+		default:
 			return fmt.Errorf("writing a report: %w", err)
 		}
 	}
