@@ -60,7 +60,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.BoolVar(&o.alwaysUV, "always-uv", true, "the setting, after a reset too")
 	f.BoolVar(&o.uv, "uv", true, "built-in user verification; without it, clientPIN only")
 	f.StringVar(&o.pin, "pin", "1234", "the `PIN` that the person types at the device's own prompt; the suite sets it")
-	f.BoolVar(&o.verbose, "v", false, "log to standard error")
+	f.BoolVar(&o.verbose, "v", false, "log to standard error, packets that were refused too")
 	if err := f.Parse(args); err != nil {
 		return nil, err
 	}
@@ -115,7 +115,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		log:      slog.New(slog.DiscardHandler),
 	}
 	if o.verbose {
-		d.log = slog.New(slog.NewTextHandler(stderr, nil))
+		d.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	if path, ok := strings.CutPrefix(o.tpm, "device:"); ok {
 		d.chip = tpm.Device(path)

@@ -22,8 +22,8 @@ const (
 // screenshots names a directory for pictures of the browsers' dialogs, where wanted.
 const screenshots = "LOCALPASSKEY_SCREENSHOTS"
 
-// guestLimit is four times what the guest needs on two processors of its own, in seconds
-// of which a third goes into starting three browsers.
+// guestLimit is several times what the guest needs on two processors of its own; a third of
+// that goes into starting three browsers.
 const guestLimit = 15 * time.Minute
 
 // TestBrowsers has Chromium and Firefox use the authenticator at a site that runs beside
@@ -42,30 +42,29 @@ func TestBrowsers(t *testing.T) {
 	told := &told{}
 	chromium := &visitor{name: "Chromium", told: told, accounts: [2]string{"alice", "bob"}, counters: map[string]uint32{}}
 	firefox := &visitor{name: "Firefox", told: told, accounts: [2]string{"dave", "fay"}, counters: map[string]uint32{}}
-	headless := launch(t, browser.StartChromium, browser.Config{Dir: t.TempDir()})
-	fox := launch(t, browser.StartFirefox, browser.Config{Dir: t.TempDir()})
+	headless := launch(t, s, browser.StartChromium, browser.Config{Dir: t.TempDir()})
+	fox := launch(t, s, browser.StartFirefox, browser.Config{Dir: t.TempDir()})
 	withChromium(t, s, chromium, headless)
-	key := withFirefox(t, s, firefox, fox)
+	key := withFirefox(t, firefox, fox)
 	told.report(t)
 	withBoth(t, chromium, firefox, key)
 }
 
 // withChromium does the everyday headless, and what needs a dialog's end on a display.
-func withChromium(t *testing.T, s *site.Site, v *visitor, headless func(*testing.T) *browser.Chromium) {
+func withChromium(t *testing.T, s *site.Site, v *visitor, headless *launched[*browser.Chromium]) {
 	state := t.TempDir()
 	v.key = plug(t, state)
 	setPIN(t, pin)
-	v.browser = headless(t)
+	v.browser, v.page = headless.wait(t)
 	display, err := browser.StartDisplay(t.Context(), t.TempDir())
 	check(t, err)
 	t.Cleanup(func() { check(t, display.Close()) })
-	windowed := launch(t, browser.StartChromium, browser.Config{Dir: t.TempDir(), Display: display})
-	v.visit(t, s)
+	windowed := launch(t, s, browser.StartChromium, browser.Config{Dir: t.TempDir(), Display: display})
 	v.try(t, everyday()...)
 	check(t, v.browser.Close())
 
-	v.browser, v.display = windowed(t), display
-	v.visit(t, s)
+	v.browser, v.page = windowed.wait(t)
+	v.display = display
 	v.try(t, refusals()...)
 	v.key.pull(t)
 	v.key = plug(t, state, "-uv=false")
@@ -75,13 +74,12 @@ func withChromium(t *testing.T, s *site.Site, v *visitor, headless func(*testing
 
 // withFirefox does all headless: its dialogs are answered from inside. It gives the state
 // of its key.
-func withFirefox(t *testing.T, s *site.Site, v *visitor, launched func(*testing.T) *browser.Firefox) (state string) {
+func withFirefox(t *testing.T, v *visitor, headless *launched[*browser.Firefox]) (state string) {
 	state = t.TempDir()
 	v.key = plug(t, state)
 	setPIN(t, pin)
-	firefox := launched(t)
-	v.browser = firefox
-	v.visit(t, s)
+	firefox, page := headless.wait(t)
+	v.browser, v.page = firefox, page
 	window := watch(t, firefox)
 	v.try(t, everyday()...)
 	v.try(t, refusals()...)
@@ -100,29 +98,45 @@ func withBoth(t *testing.T, chromium, firefox *visitor, state string) {
 	chromium.try(t, together(firefox)...)
 }
 
-// launch starts a browser beside what else is going on; the function it gives waits for it.
-func launch[B browser.Browser](t *testing.T, start func(context.Context, browser.Config) (B, error), c browser.Config) func(*testing.T) B {
+// launched is a browser that has the site open, or soon will.
+type launched[B browser.Browser] struct {
+	browser B
+	page    browser.Page
+	err     error
+	began   time.Time
+	ready   chan struct{}
+}
+
+// launch starts a browser beside what else is going on, for that takes long here.
+func launch[B browser.Browser](t *testing.T, s *site.Site, start func(context.Context, browser.Config) (B, error), c browser.Config) *launched[B] {
 	t.Helper()
-	var b B
-	var err error
-	ready := make(chan struct{})
-	began := time.Now()
+	l := &launched[B]{began: time.Now(), ready: make(chan struct{})}
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+	started := false
 	go func() {
-		defer close(ready)
-		b, err = start(ctx, c)
+		defer close(l.ready)
+		if l.browser, l.err = start(ctx, c); l.err != nil {
+			return
+		}
+		started = true
+		if l.page, l.err = l.browser.Open(ctx, s.Origin+"/"); l.err == nil {
+			l.err = l.page.Evaluate(ctx, "(() => {"+ceremonyScript+"})()", nil)
+		}
 	}()
 	t.Cleanup(func() {
 		cancel()
-		if <-ready; err == nil {
-			check(t, b.Close())
+		if <-l.ready; started {
+			check(t, l.browser.Close())
 		}
 	})
-	return func(t *testing.T) B {
-		t.Helper()
-		<-ready
-		check(t, err)
-		t.Logf("%T: waited until %s after its start", b, time.Since(began).Round(100*time.Millisecond))
-		return b
-	}
+	return l
+}
+
+// wait waits until the site is open.
+func (l *launched[B]) wait(t *testing.T) (B, browser.Page) {
+	t.Helper()
+	<-l.ready
+	check(t, l.err)
+	t.Logf("%T: %s after its start the site is open in it", l.browser, time.Since(l.began).Round(100*time.Millisecond))
+	return l.browser, l.page
 }

@@ -31,9 +31,9 @@ func othersFindItBusy(t *testing.T, chromium, firefox *visitor) {
 	}
 	hopeless := firefox.begin(t, "signIn", query{"account": firefox.accounts[0]})
 	hopeless.await(t, "error while initializing device")
-	check(t, firefox.page.Evaluate(t.Context(), "ceremony.abort()", nil))
+	firefox.abort(t)
 	wantError(t, hopeless.end(t), "AbortError")
-	check(t, chromium.page.Evaluate(t.Context(), "ceremony.abort()", nil))
+	chromium.abort(t)
 	wantError(t, held.end(t), "AbortError")
 	if info := tokenInfo(t); !strings.Contains(info, "version strings: FIDO_2_3") {
 		t.Errorf("of a key that was busy libfido2 says\n%s", info)
@@ -55,7 +55,7 @@ func waitsItsTurn(t *testing.T, chromium, firefox *visitor) {
 	case <-time.After(2 * time.Second):
 	}
 	chromium.key.tell(t, "/touch/auto")
-	check(t, firefox.page.Evaluate(t.Context(), "ceremony.abort()", nil))
+	firefox.abort(t)
 	wantError(t, held.end(t), "AbortError")
 	chromium.wantSignedIn(t, chromium.accounts[0], "direct", patient.end(t))
 	firefox.signsInAgain(t)

@@ -66,7 +66,7 @@ func aborted(t *testing.T, v *visitor) {
 	v.key.tell(t, "/touch/hold")
 	c := v.begin(t, "signIn", query{"account": v.accounts[0]})
 	v.wantAsked(t, verify())
-	check(t, v.page.Evaluate(t.Context(), "ceremony.abort()", nil))
+	v.abort(t)
 	wantError(t, c.end(t), "AbortError")
 	v.signsInAgain(t)
 }

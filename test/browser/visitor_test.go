@@ -44,17 +44,6 @@ type visitor struct {
 	counters map[string]uint32
 }
 
-// visit opens the site.
-func (v *visitor) visit(t *testing.T, s *site.Site) {
-	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
-	defer cancel()
-	page, err := v.browser.Open(ctx, s.Origin+"/")
-	check(t, err)
-	check(t, page.Evaluate(ctx, "(() => {"+ceremonyScript+"})()", nil))
-	v.page = page
-}
-
 // trial is one thing that a visitor does.
 type trial struct {
 	name string
@@ -68,9 +57,10 @@ func (v *visitor) try(t *testing.T, trials ...trial) {
 			for _, path := range []string{"/touch/auto", "/account/0", "/asked"} {
 				v.key.tell(t, path)
 			}
+			mark := v.browser.Log().Mark()
 			t.Cleanup(func() {
 				if t.Failed() {
-					v.picture(t, t.Name())
+					v.leaveEvidence(t, mark)
 				}
 			})
 			trial.do(t, v)
@@ -140,9 +130,7 @@ func (c *ceremony) end(t *testing.T) outcome {
 	t.Helper()
 	<-c.ended
 	if c.err != nil {
-		lines := c.log.Since(c.mark)
-		t.Fatalf("%s: %v; meanwhile the browser's log said:\n%s", c.what, c.err,
-			strings.Join(lines[max(0, len(lines)-logTail):], "\n"))
+		t.Fatalf("%s: %v", c.what, c.err)
 	}
 	t.Logf("%s after %s: %s", c.what, time.Since(c.began).Round(10*time.Millisecond), c.outcome)
 	return c.outcome
@@ -196,6 +184,31 @@ func (v *visitor) wantAsked(t *testing.T, want ...question) {
 	if !same {
 		t.Errorf("the person was asked\n%+v, wanted\n%+v", got, want)
 	}
+}
+
+// abort has the page leave its ceremony, if there is one under way.
+func (v *visitor) abort(t *testing.T) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(t.Context()), patience)
+	defer cancel()
+	if err := v.page.Evaluate(ctx, "ceremony.abort()", nil); err != nil {
+		t.Errorf("the page does not leave its ceremony: %v", err)
+	}
+}
+
+// leaveEvidence shows where the browser was, leaves its whole log since mark with what the
+// guest keeps, and nothing in the way of the next trial.
+func (v *visitor) leaveEvidence(t *testing.T, mark int) {
+	t.Helper()
+	v.picture(t, t.Name())
+	v.abort(t)
+	lines := v.browser.Log().Since(mark)
+	file := filepath.Join(vm.Kept(), strings.Map(fileRune, t.Name())+".log")
+	if err := os.WriteFile(file, []byte(strings.Join(lines, "\n")), 0o600); err != nil {
+		t.Error(err)
+	}
+	t.Logf("the browser's log, of which %s has all, ends in:\n%s",
+		filepath.Base(file), strings.Join(lines[max(0, len(lines)-logTail):], "\n"))
 }
 
 // picture leaves a PNG of what is shown, the whole display or else the page, with what the
