@@ -43,11 +43,17 @@ func (ch *channel) reach(ctx context.Context) (ctap.Authenticator, error) {
 	return ch.core, nil
 }
 
-// plain is reach for CTAP commands, which have no words for what is wrong.
-func (ch *channel) plain(ctx context.Context) (ctap.Authenticator, error) {
+// noted is plain for commands that may leave an entry in the audit trail, which then
+// names programs. The others spare themselves the look at every process.
+func (ch *channel) noted(ctx context.Context) (ctap.Authenticator, error) {
 	if ch.caller.Node != "" {
 		ch.d.hints.look(ch.caller.Node)
 	}
+	return ch.plain(ctx)
+}
+
+// plain is reach for CTAP commands, which have no words for what is wrong.
+func (ch *channel) plain(ctx context.Context) (ctap.Authenticator, error) {
 	core, err := ch.reach(ctx)
 	switch {
 	case err == nil, errors.Is(err, ctap.NotAllowed), ctx.Err() != nil:
@@ -107,7 +113,7 @@ func (ch *channel) reconnect(ctx context.Context) error {
 
 // MakeCredential passes the command on.
 func (ch *channel) MakeCredential(ctx context.Context, req *ctap.MakeCredentialRequest) (*ctap.MakeCredentialResponse, error) {
-	core, err := ch.plain(ctx)
+	core, err := ch.noted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +122,7 @@ func (ch *channel) MakeCredential(ctx context.Context, req *ctap.MakeCredentialR
 
 // GetAssertion passes the command on.
 func (ch *channel) GetAssertion(ctx context.Context, req *ctap.GetAssertionRequest) (*ctap.GetAssertionResponse, error) {
-	core, err := ch.plain(ctx)
+	core, err := ch.noted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -125,7 +131,7 @@ func (ch *channel) GetAssertion(ctx context.Context, req *ctap.GetAssertionReque
 
 // GetNextAssertion passes the command on.
 func (ch *channel) GetNextAssertion(ctx context.Context) (*ctap.GetAssertionResponse, error) {
-	core, err := ch.plain(ctx)
+	core, err := ch.noted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -143,7 +149,7 @@ func (ch *channel) GetInfo(ctx context.Context) (*ctap.GetInfoResponse, error) {
 
 // ClientPIN passes the command on.
 func (ch *channel) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*ctap.ClientPINResponse, error) {
-	core, err := ch.plain(ctx)
+	core, err := ch.noted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -152,7 +158,7 @@ func (ch *channel) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*
 
 // Reset passes the command on.
 func (ch *channel) Reset(ctx context.Context) error {
-	core, err := ch.plain(ctx)
+	core, err := ch.noted(ctx)
 	if err != nil {
 		return err
 	}
@@ -161,7 +167,7 @@ func (ch *channel) Reset(ctx context.Context) error {
 
 // CredentialManagement passes the command on.
 func (ch *channel) CredentialManagement(ctx context.Context, req *ctap.CredentialManagementRequest) (*ctap.CredentialManagementResponse, error) {
-	core, err := ch.plain(ctx)
+	core, err := ch.noted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -190,7 +196,7 @@ func (ch *channel) U2F() bool {
 
 // Message passes the request on.
 func (ch *channel) Message(ctx context.Context, request []byte) ([]byte, error) {
-	core, err := ch.plain(ctx)
+	core, err := ch.noted(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +209,7 @@ func (ch *channel) Message(ctx context.Context, request []byte) ([]byte, error) 
 
 // Config passes the command on.
 func (ch *channel) Config(ctx context.Context, req *ctap.ConfigRequest) error {
-	core, err := ch.plain(ctx)
+	core, err := ch.noted(ctx)
 	if err != nil {
 		return err
 	}
@@ -212,7 +218,7 @@ func (ch *channel) Config(ctx context.Context, req *ctap.ConfigRequest) error {
 
 // Selection passes the command on.
 func (ch *channel) Selection(ctx context.Context) error {
-	core, err := ch.plain(ctx)
+	core, err := ch.noted(ctx)
 	if err != nil {
 		return err
 	}
