@@ -36,8 +36,8 @@ func (h *hints) look(node string) {
 	h.looking, h.programs = true, nil // whoever held it before need not be who asks now
 	go func() {
 		var programs []string
-		for _, pid := range process.Holders(node) {
-			if chain := process.Chain(pid); len(chain) > 0 && !slices.Contains(programs, chain[0]) {
+		for _, chain := range process.HolderChains(node) {
+			if !slices.Contains(programs, chain[0]) {
 				programs = append(programs, chain[0])
 			}
 		}

@@ -2,7 +2,7 @@
 // called, and who has a device's node open.
 //
 //	socket:  peer's pid ─────────────► Chain   ─► firefox ← gnome-shell
-//	hidraw:  node ──► Holders ──► pid ► Chain
+//	hidraw:  node ───────► HolderChains ─► ssh ← bash
 //
 // It is for people to read, in prompts and logs, and never a decision: names can be
 // chosen, processes may have ended meanwhile, and those of other users that this

@@ -66,9 +66,20 @@ func printable(name string) string {
 	}, name)
 }
 
-// Holders gives the processes that have the device node open, but for this one, by
-// number. A node counts as the same under any name: sandboxes have their own.
-func Holders(node string) []int {
+// HolderChains gives the Chain of each process that has the device node open, but for
+// this one and those that have ended meanwhile. None is empty.
+func HolderChains(node string) [][]string {
+	var chains [][]string
+	for _, pid := range holders(node) {
+		if chain := Chain(pid); len(chain) > 0 {
+			chains = append(chains, chain)
+		}
+	}
+	return chains
+}
+
+// holders gives the processes that have the device node open, but for this one. A node counts as the same under any name: sandboxes have their own.
+func holders(node string) []int {
 	var wanted unix.Stat_t
 	if err := unix.Stat(node, &wanted); err != nil || wanted.Mode&unix.S_IFMT != unix.S_IFCHR {
 		return nil

@@ -60,17 +60,17 @@ func TestHolders(t *testing.T) {
 	if err := cat.Start(); err != nil {
 		t.Fatal(err)
 	}
-	got := Holders(node)
+	got := holders(node)
 	if !slices.Contains(got, cat.Process.Pid) || slices.Contains(got, os.Getpid()) {
 		t.Errorf("%s is held by %d, want %d among them and not %d", node, got, cat.Process.Pid, os.Getpid())
 	}
 	_ = cat.Process.Kill()
 	_ = cat.Wait() // It was killed.
-	if slices.Contains(Holders(node), cat.Process.Pid) {
+	if slices.Contains(holders(node), cat.Process.Pid) {
 		t.Error("a process that has ended holds it")
 	}
 	for _, none := range []string{"", "/dev/there-is-none", "/", "/etc/passwd"} {
-		if got := Holders(none); got != nil {
+		if got := holders(none); got != nil {
 			t.Errorf("%q is held by %d", none, got)
 		}
 	}

@@ -2,8 +2,5 @@
 
 package process
 
-// Chain names nothing: this system's programs are not looked into.
-func Chain(int) []string { return nil }
-
-// Holders names nothing: there are no nodes of ours on this system.
-func Holders(string) []int { return nil }
+// HolderChains names nothing: there are no nodes of ours on this system.
+func HolderChains(string) [][]string { return nil }

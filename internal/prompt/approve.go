@@ -255,8 +255,8 @@ func programs(c ctap.Caller) string {
 		return chain(c.Programs)
 	}
 	var all []string
-	for _, pid := range process.Holders(c.Node) {
-		if one := chain(process.Chain(pid)); one != "" && !slices.Contains(all, one) {
+	for _, holder := range process.HolderChains(c.Node) {
+		if one := chain(holder); one != "" && !slices.Contains(all, one) {
 			all = append(all, one)
 		}
 	}
