@@ -77,10 +77,7 @@ func (m *Manager) authorize(req *ctap.ConfigRequest, s consent.Settings) error {
 	if !protected && (!s.AlwaysUV || req.Subcommand == ctap.ToggleAlwaysUV) {
 		return nil
 	}
-	if req.PINUVAuthParam == nil {
-		return ctap.PUATRequired
-	}
-	if err := ctap.CheckProtocol(req.PINUVAuthProtocol); err != nil {
+	if err := ctap.CheckToken(req.PINUVAuthProtocol, req.PINUVAuthParam); err != nil {
 		return err
 	}
 	_, err := m.Gate.VerifyToken(req.PINUVAuthProtocol, req.PINUVAuthParam, req.Message(), ctap.PermissionConfiguration)

@@ -35,6 +35,16 @@ func CheckProtocol(p pinuv.Protocol) error {
 	return nil
 }
 
+// CheckToken is the answer to a pinUvAuthParam and its protocol that a command cannot do
+// without: PUATRequired for no param, or CheckProtocol's. It says nothing of whether the
+// param is right.
+func CheckToken(p pinuv.Protocol, param []byte) error {
+	if param == nil {
+		return PUATRequired
+	}
+	return CheckProtocol(p)
+}
+
 // PublicKeyType is the only credential type there is (WebAuthn L3 §5.8.2).
 const PublicKeyType = "public-key"
 

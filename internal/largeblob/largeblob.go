@@ -131,10 +131,7 @@ func (m *Manager) authorize(req *ctap.LargeBlobsRequest) error {
 	if !m.Gate.PIN.IsSet() && !settings.AlwaysUV {
 		return nil
 	}
-	if req.PINUVAuthParam == nil {
-		return ctap.PUATRequired
-	}
-	if err := ctap.CheckProtocol(req.PINUVAuthProtocol); err != nil {
+	if err := ctap.CheckToken(req.PINUVAuthProtocol, req.PINUVAuthParam); err != nil {
 		return err
 	}
 	message := ctap.LargeBlobMessage(uint32(*req.Offset), *req.Set) //nolint:gosec // at most MaxArrayBytes, begin has seen to it

@@ -100,10 +100,7 @@ func (w allowance) covers(rpIDHash [32]byte) bool {
 // authorize checks pinUvAuthParam over the sub-command and its
 // parameters (§6.8.2–§6.8.6).
 func (m *Manager) authorize(req *ctap.CredentialManagementRequest) (allowance, error) {
-	if req.PINUVAuthParam == nil {
-		return allowance{}, ctap.PUATRequired
-	}
-	if err := ctap.CheckProtocol(req.PINUVAuthProtocol); err != nil {
+	if err := ctap.CheckToken(req.PINUVAuthProtocol, req.PINUVAuthParam); err != nil {
 		return allowance{}, err
 	}
 	message := append([]byte{byte(req.Subcommand)}, req.Params...)
