@@ -230,17 +230,16 @@ func (a *Authenticator) prepareRegistration(ctx context.Context, c *Credential, 
 // makeRoom finds the discoverable credential of the same account, which the new
 // one overwrites (step 17), or else checks that there is room for one more.
 func (a *Authenticator) makeRoom(c *Credential) ([][]byte, error) {
-	count, err := a.store.Count()
-	if err != nil {
-		return nil, err
-	}
-	full := count >= maxCredentials
-	if !c.Discoverable {
-		if full {
-			return nil, ctap.KeyStoreFull
+	if c.Discoverable {
+		if same, err := a.sameAccount(c); err != nil || len(same) > 0 {
+			return same, err
 		}
-		return nil, nil
 	}
+	return nil, a.room()
+}
+
+// sameAccount finds the discoverable credentials of c's account.
+func (a *Authenticator) sameAccount(c *Credential) ([][]byte, error) {
 	all, err := a.store.ByRP(c.Key.RPIDHash)
 	if err != nil {
 		return nil, err
@@ -250,9 +249,6 @@ func (a *Authenticator) makeRoom(c *Credential) ([][]byte, error) {
 		if old.Discoverable && slices.Equal(old.User.ID, c.User.ID) {
 			ids = append(ids, old.ID)
 		}
-	}
-	if full && len(ids) == 0 {
-		return nil, ctap.KeyStoreFull
 	}
 	return ids, nil
 }
