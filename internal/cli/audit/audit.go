@@ -62,11 +62,7 @@ func (p program) list() *cobra.Command {
 		Short: "List what has happened, oldest first",
 		Args:  cobra.NoArgs,
 		RunE: p.Does(func(ctx context.Context, _ []string) error {
-			return p.Within(ctx, func(c *ctap.Client) error {
-				log, err := ctap.ReadTrail(ctx, c)
-				if err != nil {
-					return err
-				}
+			return p.onTrail(ctx, func(log *ctap.AuditResponse) error {
 				entries, err := f.among(log.Entries)
 				if err != nil {
 					return err
@@ -99,14 +95,7 @@ func (p program) verify() *cobra.Command {
 before. What is broken is named, and the exit code is 1.`,
 		Args: cobra.NoArgs,
 		RunE: p.Does(func(ctx context.Context, _ []string) error {
-			return p.Within(ctx, func(c *ctap.Client) error {
-				log, err := ctap.ReadTrail(ctx, c)
-				if err != nil {
-					return err
-				}
-				if err := whole(log); err != nil {
-					return err
-				}
+			return p.onWhole(ctx, func(log *ctap.AuditResponse) error {
 				p.tell(log)
 				fmt.Fprintf(p.Out, "The trail is whole: entries %d to %d, head %x.\n", log.First, log.Next-1, log.Head)
 				return nil
@@ -123,18 +112,32 @@ func (p program) export() *cobra.Command {
 services you use. Kept on another machine it proves what the trail was.`,
 		Args: cobra.NoArgs,
 		RunE: p.Does(func(ctx context.Context, _ []string) error {
-			return p.Within(ctx, func(c *ctap.Client) error {
-				log, err := ctap.ReadTrail(ctx, c)
-				if err != nil {
-					return err
-				}
-				if err := whole(log); err != nil {
-					return err
-				}
+			return p.onWhole(ctx, func(log *ctap.AuditResponse) error {
 				return view.AuditJSON(p.Out, log, log.Entries)
 			})
 		}),
 	}
+}
+
+// onTrail reads the trail and does something with it.
+func (p program) onTrail(ctx context.Context, do func(*ctap.AuditResponse) error) error {
+	return p.Within(ctx, func(c *ctap.Client) error {
+		log, err := ctap.ReadTrail(ctx, c)
+		if err != nil {
+			return err
+		}
+		return do(log)
+	})
+}
+
+// onWhole is onTrail for what wants a trail that is whole.
+func (p program) onWhole(ctx context.Context, do func(*ctap.AuditResponse) error) error {
+	return p.onTrail(ctx, func(log *ctap.AuditResponse) error {
+		if err := whole(log); err != nil {
+			return err
+		}
+		return do(log)
+	})
 }
 
 // tell says that there was more.
