@@ -36,7 +36,7 @@ func TestFIDO2Tools(t *testing.T) {
 	t.Run("resident credential", func(t *testing.T) { c.ceremony(t, "-r", "-v") })
 	t.Run("hmac-secret", c.hmacSecret)
 	t.Run("wrong PIN", c.wrongPIN)
-	t.Run("change PIN", c.changePIN)
+	t.Run("change PIN", func(t *testing.T) { c.changePIN(t, "a longer one, of forty characters: 012345") })
 	t.Run("manage", c.manage)
 	t.Run("large blob", c.largeBlob)
 	t.Run("config", c.config)
@@ -220,9 +220,11 @@ func (c *client) wrongPIN(t *testing.T) {
 	contains(t, succeed(t, "", nil, "fido2-token", "-I", c.node), "pin retries: 8\n")
 }
 
-func (c *client) changePIN(t *testing.T) {
+// changePIN changes the PIN, and signs in with the new one.
+func (c *client) changePIN(t *testing.T, to string) {
+	t.Helper()
 	old := c.pin
-	c.pin = "a longer one, of forty characters: 012345"
+	c.pin = to
 	succeed(t, "", []line{
 		{"Enter current PIN for " + c.node + ": ", old},
 		{"Enter new PIN for " + c.node + ": ", c.pin},

@@ -54,14 +54,7 @@ func (c *client) config(t *testing.T) {
 		t.Error("signed in with a PIN that has to be changed")
 	}
 	contains(t, out, "FIDO_ERR_PIN_POLICY_VIOLATION")
-	old := c.pin
-	c.pin = "one of more than eight"
-	succeed(t, "", []line{
-		{"Enter current PIN for " + c.node + ": ", old},
-		{"Enter new PIN for " + c.node + ": ", c.pin},
-		{"Enter the same PIN again: ", c.pin},
-	}, "fido2-token", "-C", c.node)
-	c.assert(t, c.kept, "-r", "-v")
+	c.changePIN(t, "one of more than eight")
 }
 
 // u2f registers and signs in as programs of before CTAP 2 do.
