@@ -262,10 +262,9 @@ func TestBusyTPM(t *testing.T) {
 	}
 }
 
-// The kernel cannot reach the TPM for a moment, or the TPM's answer is lost: that
-// request fails, and no other. A command is not sent again, for it may have been
-// carried out.
-func TestTPMIsOutOfReachForAMoment(t *testing.T) {
+// throughout makes trouble at each command of each request, before the TPM has had the
+// command and after. Then that request works, and every passkey does.
+func throughout(t *testing.T, trouble func(r *troubled, q request, n int, late bool)) {
 	t.Parallel()
 	for _, q := range requests() {
 		t.Run(q.name, func(t *testing.T) {
@@ -273,21 +272,7 @@ func TestTPMIsOutOfReachForAMoment(t *testing.T) {
 			r := newTroubled(t)
 			for n := range r.steps(q) {
 				for _, late := range []bool{false, true} {
-					do := q.ready(r)
-					var seen atomic.Int64
-					r.line.meddles(func(send func() ([]byte, error)) ([]byte, error) {
-						if int(seen.Add(1)) != n+1 {
-							return send()
-						}
-						if late {
-							_, _ = send()
-						}
-						return nil, &fs.PathError{Op: "read", Path: "/dev/tpmrm0", Err: syscall.EBUSY}
-					})
-					if err := do(t.Context()); ctap.StatusOf(err) != ctap.Other {
-						t.Errorf("out of reach at command %d, late %v: %v, want OTHER", n+1, late, err)
-					}
-					r.line.meddles(nil)
+					trouble(r, q, n+1, late)
 					r.works(q)
 				}
 			}
@@ -296,34 +281,9 @@ func TestTPMIsOutOfReachForAMoment(t *testing.T) {
 	}
 }
 
-// The TPM goes in the middle of a request, before a command or with its answer, and
-// comes back.
-func TestTPMGoesAndComesBack(t *testing.T) {
-	t.Parallel()
-	for _, q := range requests() {
-		t.Run(q.name, func(t *testing.T) {
-			t.Parallel()
-			r := newTroubled(t)
-			for n := range r.steps(q) {
-				for _, late := range []bool{false, true} {
-					r.cut(q, n+1, late)
-					if err := r.signIn(t.Context(), nil); ctap.StatusOf(err) != ctap.Other {
-						t.Errorf("without a TPM: %v, want OTHER", err)
-					}
-					if s := r.status(); s.Problem == nil || s.Problem.Hint == "" {
-						t.Errorf("without a TPM: %+v", s)
-					}
-					check(t, r.chip.Restart(t.Context()))
-					r.works(q)
-				}
-			}
-			r.worksThroughout()
-		})
-	}
-}
-
-// cut cuts the TPM's power at the nth command, or with its answer on the way.
-func (r *troubled) cut(q request, n int, late bool) {
+// fails has the nth command of the request answered by instead, or its answer replaced
+// by that. The request then fails.
+func (r *troubled) fails(q request, n int, late bool, instead func(send func() ([]byte, error)) ([]byte, error)) {
 	r.Helper()
 	do := q.ready(r)
 	var seen atomic.Int64
@@ -334,13 +294,47 @@ func (r *troubled) cut(q request, n int, late bool) {
 		if late {
 			_, _ = send()
 		}
+		return instead(send)
+	})
+	if err := do(r.Context()); ctap.StatusOf(err) != ctap.Other {
+		r.Errorf("trouble at command %d, late %v: %v, want OTHER", n, late, err)
+	}
+	r.line.meddles(nil)
+}
+
+// cut cuts the TPM's power at the nth command, or with its answer on the way.
+func (r *troubled) cut(q request, n int, late bool) {
+	r.Helper()
+	r.fails(q, n, late, func(send func() ([]byte, error)) ([]byte, error) {
 		r.chip.Kill()
 		return send()
 	})
-	if err := do(r.Context()); ctap.StatusOf(err) != ctap.Other {
-		r.Errorf("gone at command %d, late %v: %v, want OTHER", n, late, err)
-	}
-	r.line.meddles(nil)
+}
+
+// The kernel cannot reach the TPM for a moment, or the TPM's answer is lost: that
+// request fails, and no other. A command is not sent again, for it may have been
+// carried out.
+func TestTPMIsOutOfReachForAMoment(t *testing.T) {
+	throughout(t, func(r *troubled, q request, n int, late bool) {
+		r.fails(q, n, late, func(func() ([]byte, error)) ([]byte, error) {
+			return nil, &fs.PathError{Op: "read", Path: "/dev/tpmrm0", Err: syscall.EBUSY}
+		})
+	})
+}
+
+// The TPM goes in the middle of a request, before a command or with its answer, and
+// comes back.
+func TestTPMGoesAndComesBack(t *testing.T) {
+	throughout(t, func(r *troubled, q request, n int, late bool) {
+		r.cut(q, n, late)
+		if err := r.signIn(r.Context(), nil); ctap.StatusOf(err) != ctap.Other {
+			r.Errorf("without a TPM: %v, want OTHER", err)
+		}
+		if s := r.status(); s.Problem == nil || s.Problem.Hint == "" {
+			r.Errorf("without a TPM: %+v", s)
+		}
+		check(r, r.chip.Restart(r.Context()))
+	})
 }
 
 // The same for a reset, after which there is one generation: the old one with all that
