@@ -24,6 +24,7 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+	"time"
 )
 
 const (
@@ -40,12 +41,25 @@ func Answer(dir string, answers ...string) error {
 // Shown gives what dialogs have said since the last call: a line for each command but
 // options, decoded.
 func Shown(dir string) (string, error) {
-	file := filepath.Join(dir, shownFile)
-	shown, err := os.ReadFile(file)
-	if errors.Is(err, os.ErrNotExist) {
-		return "", nil
+	file, err := locked(dir)
+	if err != nil {
+		return "", err
 	}
-	return string(shown), errors.Join(err, os.Remove(file))
+	shown, err := io.ReadAll(file)
+	return string(shown), errors.Join(err, file.Truncate(0), file.Close())
+}
+
+// locked opens the file of what was shown, for one process at a time until it is closed:
+// a line that is written while another reads and empties it would be lost.
+func locked(dir string) (*os.File, error) {
+	file, err := os.OpenFile(filepath.Join(dir, shownFile), os.O_CREATE|os.O_APPEND|os.O_RDWR, perm)
+	if err != nil {
+		return nil, err
+	}
+	if err := syscall.Flock(int(file.Fd()), syscall.LOCK_EX); err != nil {
+		return nil, errors.Join(err, file.Close())
+	}
+	return file, nil
 }
 
 // Run is the program.
@@ -84,7 +98,7 @@ func show(dir, command, argument string) error {
 	if err != nil {
 		return err
 	}
-	file, err := os.OpenFile(filepath.Join(dir, shownFile), os.O_CREATE|os.O_APPEND|os.O_WRONLY, perm)
+	file, err := locked(dir)
 	if err != nil {
 		return err
 	}
@@ -106,6 +120,14 @@ func next(dir string) (string, error) {
 	return answer, err
 }
 
+// wait does not return. An empty select would not do: once no other goroutine is left,
+// Go takes it for a deadlock and ends the program.
+func wait() {
+	for {
+		time.Sleep(time.Hour)
+	}
+}
+
 func respond(answer string, say func(string, ...any)) {
 	switch what, text, _ := strings.Cut(answer, " "); what {
 	case "yes":
@@ -119,9 +141,9 @@ func respond(answer string, say func(string, ...any)) {
 		say("OK")
 	case "stubborn":
 		signal.Ignore(syscall.SIGTERM)
-		select {}
+		wait()
 	case "hold":
-		select {}
+		wait()
 	default:
 		say("ERR 83886340 No pinentry <Pinentry>")
 	}
