@@ -44,10 +44,8 @@ func TestDrivers(t *testing.T) {
 		b, err := browser.StartFirefox(ctx, browser.Config{Dir: dir})
 		check(t, err)
 		drive(ctx, t, b, s)
-		window, err := b.Chrome(ctx)
-		check(t, err)
 		var name string
-		check(t, window.Evaluate(ctx, "Services.appinfo.name", &name))
+		check(t, b.Window().Evaluate(ctx, "Services.appinfo.name", &name))
 		if name != "Firefox" {
 			t.Errorf("the window's program is %q", name)
 		}

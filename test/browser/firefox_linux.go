@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,6 +23,7 @@ func firefoxPrefs() map[string]any {
 		"security.webauth.webauthn_enable_usbtoken":  true,
 		"security.webauth.webauthn_enable_softtoken": false,
 		"remote.active-protocols":                    1, // BiDi
+		"marionette.port":                            0, // any
 		// Nothing of the first day, nothing that calls home, nothing in advance.
 		"app.normandy.enabled":                       false,
 		"app.update.enabled":                         false,
@@ -46,7 +48,10 @@ func firefoxPrefs() map[string]any {
 // Firefox is a running Firefox.
 type Firefox struct {
 	*process
-	conn *conn
+	// Version is its major version.
+	Version int
+	conn    *conn
+	window  *marionette
 }
 
 // StartFirefox starts one; ctx bounds how long that may take.
@@ -56,7 +61,7 @@ func StartFirefox(ctx context.Context, c Config) (_ *Firefox, err error) {
 		return nil, err
 	}
 	args := []string{
-		"--no-remote", "--profile", profile, "--remote-debugging-port=0", "--remote-allow-system-access",
+		"--no-remote", "--profile", profile, "--marionette", "--remote-debugging-port=0", "--remote-allow-system-access",
 	}
 	if c.Display == nil {
 		args = append(args, "--headless")
@@ -93,26 +98,39 @@ func writePrefs(profile string) error {
 	return os.WriteFile(filepath.Join(profile, "user.js"), []byte(file.String()), 0o600)
 }
 
-// connect opens a BiDi session.
+// connect opens a session that both protocols have part in.
 func (b *Firefox) connect(ctx context.Context, profile string) error {
-	var server struct {
-		Host string `json:"ws_host"`
-		Port int    `json:"ws_port"`
-	}
-	err := b.await(ctx, "waiting for the BiDi port", func() bool {
-		content, err := os.ReadFile(filepath.Join(profile, "WebDriverBiDiServer.json"))
-		return err == nil && json.Unmarshal(content, &server) == nil
+	var port int
+	err := b.await(ctx, "waiting for Marionette's port", func() bool {
+		content, err := os.ReadFile(filepath.Join(profile, "MarionetteActivePort"))
+		return err == nil && json.Unmarshal(content, &port) == nil
 	})
 	if err != nil {
 		return err
 	}
-	if b.conn, err = dial(ctx, fmt.Sprintf("ws://%s:%d/session", server.Host, server.Port)); err != nil {
+	if b.window, err = dialMarionette(ctx, port); err != nil {
 		return b.problem(err)
 	}
-	return b.problem(b.conn.call(ctx, "", "session.new", map[string]any{"capabilities": map[string]any{
+	var session struct {
+		Capabilities struct{ WebSocketURL, BrowserVersion string }
+	}
+	err = b.window.call(ctx, "WebDriver:NewSession", map[string]any{
+		"webSocketUrl": true,
 		// Dialogs are the test's business: without this, they are dismissed.
-		"alwaysMatch": map[string]any{"unhandledPromptBehavior": map[string]any{"default": "ignore"}},
-	}}, nil))
+		"unhandledPromptBehavior": "ignore",
+	}, &session)
+	if err == nil {
+		major, _, _ := strings.Cut(session.Capabilities.BrowserVersion, ".")
+		b.Version, err = strconv.Atoi(major)
+	}
+	if err == nil {
+		err = b.window.call(ctx, "Marionette:SetContext", map[string]any{"value": "chrome"}, nil)
+	}
+	if err != nil {
+		return b.problem(err)
+	}
+	b.conn, err = dial(ctx, session.Capabilities.WebSocketURL)
+	return b.problem(err)
 }
 
 // Log is what it prints.
@@ -122,6 +140,9 @@ func (b *Firefox) Log() *Log { return b.log }
 func (b *Firefox) Close() error {
 	if b.conn != nil {
 		b.conn.close()
+	}
+	if b.window != nil {
+		_ = b.window.conn.Close() // it goes with the browser
 	}
 	return b.stop()
 }
@@ -139,18 +160,8 @@ func (b *Firefox) Open(ctx context.Context, url string) (Page, error) {
 	}, nil))
 }
 
-// Chrome gives the browser's own window as a page: scripts in it may do what the
-// browser may.
-func (b *Firefox) Chrome(ctx context.Context) (Page, error) {
-	var tree struct{ Contexts []struct{ Context string } }
-	if err := b.conn.call(ctx, "", "browsingContext.getTree", map[string]any{"moz:scope": "chrome"}, &tree); err != nil {
-		return nil, b.problem(err)
-	}
-	if len(tree.Contexts) == 0 {
-		return nil, errors.New("firefox has no window")
-	}
-	return &firefoxPage{conn: b.conn, context: tree.Contexts[0].Context}, nil
-}
+// Window is the browser's own window.
+func (b *Firefox) Window() Window { return b.window }
 
 // firefoxPage is a browsing context of WebDriver BiDi.
 type firefoxPage struct {

@@ -16,18 +16,17 @@ import (
 var dialogsScript string
 
 // watch has Firefox's dialogs answered.
-func watch(t *testing.T, f *browser.Firefox) browser.Page {
+func watch(t *testing.T, f *browser.Firefox) browser.Window {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
-	window, err := f.Chrome(ctx)
-	check(t, err)
+	window := f.Window()
 	check(t, window.Evaluate(ctx, "(() => {"+dialogsScript+"})()", nil))
 	return window
 }
 
 // asking are the trials with Firefox's own dialog for the PIN.
-func asking(window browser.Page) []trial {
+func asking(window browser.Window) []trial {
 	type exchange struct {
 		pins []string
 		seen []string

@@ -26,7 +26,7 @@ func othersFindItBusy(t *testing.T, chromium, firefox *visitor) {
 	chromium.key.tell(t, "/touch/hold")
 	held := chromium.begin(t, "signIn", query{"account": chromium.accounts[0]})
 	chromium.wantAsked(t, verify())
-	if info := tokenInfo(t); strings.Contains(info, "FIDO_2_3") || !strings.Contains(info, "nocbor") {
+	if info := tokenInfo(t); strings.Contains(info, "FIDO_2_1") || !strings.Contains(info, "nocbor") {
 		t.Errorf("of a busy key libfido2 says\n%s", info)
 	}
 	hopeless := firefox.begin(t, "signIn", query{"account": firefox.accounts[0]})
@@ -35,7 +35,7 @@ func othersFindItBusy(t *testing.T, chromium, firefox *visitor) {
 	wantError(t, hopeless.end(t), "AbortError")
 	chromium.abort(t)
 	wantError(t, held.end(t), "AbortError")
-	if info := tokenInfo(t); !strings.Contains(info, "version strings: FIDO_2_3") {
+	if info := tokenInfo(t); !strings.Contains(info, "version strings: FIDO_2_1") {
 		t.Errorf("of a key that was busy libfido2 says\n%s", info)
 	}
 	chromium.signsInAgain(t)

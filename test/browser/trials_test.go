@@ -42,8 +42,19 @@ func signsInByName(t *testing.T, v *visitor) {
 // Our prompt has named the account, and the browser shows no window to confirm it.
 func findsOne(t *testing.T, v *visitor) {
 	alice := v.accounts[0]
-	v.wantSignedIn(t, alice, "direct", v.signIn(t, query{"discoverable": "1"}))
+	v.wantFound(t, alice, "direct")
 	v.wantAsked(t, verify(alice))
+}
+
+// wantFound signs in without a name, to the account that our prompt has named or asked for.
+func (v *visitor) wantFound(t *testing.T, account, conveyance string) {
+	t.Helper()
+	got := v.signIn(t, query{"discoverable": "1"})
+	if v.old() {
+		wantError(t, got, "NotAllowedError")
+		return
+	}
+	v.wantSignedIn(t, account, conveyance, got)
 }
 
 func registersUnattested(t *testing.T, v *visitor) {
@@ -55,10 +66,10 @@ func registersUnattested(t *testing.T, v *visitor) {
 // Our prompt asks which, and the browser takes its word: userSelected.
 func findsTwo(t *testing.T, v *visitor) {
 	alice, bob := v.accounts[0], v.accounts[1]
-	v.wantSignedIn(t, bob, "none", v.signIn(t, query{"discoverable": "1"}))
+	v.wantFound(t, bob, "none")
 	v.wantAsked(t, verify(), choose(bob, alice))
 	v.key.tell(t, "/account/1")
-	v.wantSignedIn(t, alice, "direct", v.signIn(t, query{"discoverable": "1"}))
+	v.wantFound(t, alice, "direct")
 	v.wantAsked(t, verify(), choose(bob, alice))
 }
 

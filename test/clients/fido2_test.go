@@ -97,7 +97,7 @@ func (c *client) info(t *testing.T) {
 	contains(t, out,
 		"proto: 0x02\n",
 		"caps: 0x0d (wink, cbor, nomsg)\n",
-		"version strings: FIDO_2_3, FIDO_2_1, FIDO_2_0\n",
+		"version strings: FIDO_2_1, FIDO_2_0\n",
 		"transport strings: internal, usb\n",
 		"algorithms: es256 (public-key)\n",
 		"maxmsgsiz: 1650\n",
