@@ -136,7 +136,7 @@ func table() map[string]row {
 // tests and test/ import them.
 func testKits() []string {
 	return []string{
-		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party", "internal/ctaptest/blobs",
+		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party", "internal/ctaptest/blobs", "internal/ctaptest/signals",
 		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest",
 	}
 }

@@ -250,15 +250,15 @@ func (ch *Channel) CredentialManagement(ctx context.Context, req *ctap.Credentia
 	})
 }
 
-// Vendor answers the listing and the audit trail on the socket; the daemon answers
-// the rest.
-func (ch *Channel) Vendor(_ context.Context, command ctap.Command, params cbor.Raw) (cbor.Raw, error) {
+// Vendor answers what is about the passkeys on the socket; the daemon answers the rest.
+func (ch *Channel) Vendor(ctx context.Context, command ctap.Command, params cbor.Raw) (cbor.Raw, error) {
 	switch {
-	case ch.door == ctap.DoorSocket && command == ctap.CommandList:
-		return ch.a.manage.List(params)
-	case ch.door == ctap.DoorSocket && command == ctap.CommandAudit:
-		return ch.a.audit(params)
-	default:
+	case ch.door != ctap.DoorSocket:
 		return nil, ctap.InvalidCommand
+	case !management.Changes(command):
+		return ch.a.manage.Vendor(ctx, command, params)
 	}
+	return serve(ctx, ch, "management", func(ctx context.Context) (cbor.Raw, error) {
+		return ch.a.manage.Vendor(ctx, command, params)
+	})
 }

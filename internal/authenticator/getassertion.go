@@ -182,7 +182,7 @@ func (l *remaining) close() {
 func onlyAccount(s Store) func(rpIDHash [32]byte) (*ctap.User, error) {
 	return func(rpIDHash [32]byte) (*ctap.User, error) {
 		found, err := s.ByRP(rpIDHash)
-		if err != nil || len(found) != 1 {
+		if found = credential.Visible(found, true, false); err != nil || len(found) != 1 {
 			return nil, err
 		}
 		return &found[0].User, nil

@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/localpasskey/localpasskey/internal/cli/choose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 )
@@ -14,7 +15,7 @@ func (r *run) renameCommand() *cobra.Command {
 	pins := pinSource{run: r}
 	var display string
 	c := &cobra.Command{
-		Use:   "rename " + passkeyArgument + " NAME",
+		Use:   "rename " + choose.Argument + " NAME",
 		Short: "Change the user name that a passkey is shown with",
 		Long: `Changes the user name under which this machine shows a passkey. The service is not
 told: signing in goes by the key.`,
@@ -24,7 +25,7 @@ told: signing in goes by the key.`,
 	pins.flag(c, "the PIN (one line)")
 	c.RunE = r.does(func(ctx context.Context, args []string) error {
 		return r.within(ctx, func(s *session) error {
-			p, err := s.pickOne(ctx, args[0])
+			p, err := choose.One(ctx, s.Client, args[0])
 			if err != nil {
 				return err
 			}
@@ -64,7 +65,7 @@ func (r *run) deleteCommand() *cobra.Command {
 	pins := pinSource{run: r}
 	var yes bool
 	c := &cobra.Command{
-		Use:     "delete " + passkeyArgument,
+		Use:     "delete " + choose.Argument,
 		Aliases: []string{"rm"},
 		Short:   "Delete a passkey for ever",
 		Long: `Deletes a passkey. It cannot be brought back, and the service is not told: it will go
@@ -74,7 +75,7 @@ Make sure first that you can sign in some other way.`,
 		Args: cobra.ExactArgs(1),
 		RunE: r.does(func(ctx context.Context, args []string) error {
 			return r.within(ctx, func(s *session) error {
-				p, err := s.pickOne(ctx, args[0])
+				p, err := choose.One(ctx, s.Client, args[0])
 				if err != nil {
 					return err
 				}

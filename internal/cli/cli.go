@@ -10,6 +10,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cli/audit"
 	"github.com/localpasskey/localpasskey/internal/cli/command"
+	"github.com/localpasskey/localpasskey/internal/cli/hide"
 	"github.com/localpasskey/localpasskey/internal/cli/inventory"
 	"github.com/localpasskey/localpasskey/internal/cli/man"
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -116,6 +117,7 @@ func (r *run) root() *cobra.Command {
 		r.manageCommand(), r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()),
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)
+	root.AddCommand(hide.Commands(r.around())...)
 	return root
 }
 

@@ -26,7 +26,7 @@ const (
 )
 
 func (r *run) listCommand() *cobra.Command {
-	var asJSON bool
+	var asJSON, hidden bool
 	var filter, by string
 	c := &cobra.Command{
 		Use:     "list",
@@ -35,7 +35,10 @@ func (r *run) listCommand() *cobra.Command {
 		Long: `Lists all passkeys of this machine, without asking for the PIN.
 
 KIND is "passkey" for one that a service finds by itself, and "security key" for one
-that works only together with the user name or a password.`,
+that works only together with the user name or a password.
+
+Passkeys that their service does not know any more, or that you have hidden, are listed
+with --hidden only.`,
 		Args: cobra.NoArgs,
 		RunE: r.does(func(ctx context.Context, _ []string) error {
 			return r.within(ctx, func(s *session) error {
@@ -44,6 +47,8 @@ that works only together with the user name or a password.`,
 					return err
 				}
 				all := len(found)
+				found = slices.DeleteFunc(found, func(p ctap.Passkey) bool { return p.Hidden != hidden })
+				r.noteHidden(all-len(found), hidden)
 				found = filtered(found, filter)
 				if err := sorted(found, order(by)); err != nil {
 					return err
@@ -56,6 +61,7 @@ that works only together with the user name or a password.`,
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
+	c.Flags().BoolVar(&hidden, "hidden", false, "list the hidden ones instead")
 	c.Flags().StringVarP(&filter, "filter", "f", "", "only those with this `text` in service or user name")
 	c.Flags().StringVarP(&by, "sort", "s", string(byService), "order: service, user, created or used")
 	return c
@@ -97,11 +103,21 @@ func sorted(all []ctap.Passkey, by order) error {
 	return nil
 }
 
+// noteHidden tells of passkeys that the list does not show.
+func (r *run) noteHidden(count int, hidden bool) {
+	if count > 0 && !hidden {
+		r.note("Hidden: %d. `localpasskey list --hidden` shows them.", count)
+	}
+}
+
 // tabulate shows what was found among all.
 func (r *run) tabulate(found []ctap.Passkey, all int, filter string) error {
 	switch {
 	case all == 0:
 		r.note("No passkeys. Registered passkeys will appear here.")
+		return nil
+	case len(found) == 0 && filter == "":
+		r.note("No passkey is to be shown.")
 		return nil
 	case len(found) == 0:
 		r.note("No passkey matches %q.", prompt.Legible(filter, maxText))

@@ -40,7 +40,9 @@ type Credential struct {
 	Blob              []byte
 	ThirdPartyPayment bool
 	Discoverable      bool
-	Protection        Protection
+	// Hidden ones are offered only to a relying party that names them.
+	Hidden     bool
+	Protection Protection
 	// AAGUID and Backup (the BE and BS flags) are fixed at registration and
 	// never change.
 	AAGUID    webauthn.AAGUID
@@ -52,10 +54,14 @@ type Credential struct {
 }
 
 // Visible drops the credentials that credProtect hides (§12.1): level 3 without
-// verification, level 2 without verification unless the RP named it.
+// verification, level 2 without verification unless the RP named it. Unless it named
+// them, those that were hidden are dropped too.
 func Visible(all []*Credential, uv, named bool) []*Credential {
 	var seen []*Credential
 	for _, c := range all {
+		if c.Hidden && !named {
+			continue
+		}
 		if uv || c.Protection == UVOptional || named && c.Protection == UVOptionalWithCredentialIDList {
 			seen = append(seen, c)
 		}

@@ -26,6 +26,8 @@ const (
 	AuditRefused    AuditEvent = "refused"
 	AuditRenamed    AuditEvent = "renamed"
 	AuditDeleted    AuditEvent = "deleted"
+	AuditHidden     AuditEvent = "hidden"
+	AuditRestored   AuditEvent = "restored" // after it was hidden
 	AuditPINSet     AuditEvent = "PIN set"
 	AuditPINChanged AuditEvent = "PIN changed"
 	AuditPINWrong   AuditEvent = "PIN wrong"

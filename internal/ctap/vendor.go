@@ -62,6 +62,9 @@ type Passkey struct {
 	// BlobBytes is how long the credBlob is that the service has put there.
 	BlobBytes         uint `cbor:"17,keyasint,omitempty"`
 	ThirdPartyPayment bool `cbor:"18,keyasint,omitempty"`
+	// Hidden: the service has said that it does not know it any more, or the person has
+	// hidden it. It is not offered where a service asks for no particular passkey.
+	Hidden bool `cbor:"19,keyasint,omitempty"`
 }
 
 // ReadPasskeys fetches the whole list, page by page.

@@ -1,11 +1,13 @@
 package ctaptest
 
 import (
+	"maps"
 	"testing"
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/ctaptest/blobs"
 	"github.com/localpasskey/localpasskey/internal/ctaptest/party"
+	"github.com/localpasskey/localpasskey/internal/ctaptest/signals"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 )
 
@@ -34,6 +36,7 @@ func NewPerson(touch Touch, delay time.Duration, pins ...string) *Person {
 // Run holds a device, made fresh by fresh for each case, to the contract.
 func Run(t *testing.T, fresh func(t *testing.T) Device) {
 	checks := blobs.Checks()
+	maps.Copy(checks, signals.Checks())
 	for name, check := range map[string]func(*rig){
 		"info":                    checkInfo,
 		"pin needed":              checkPINNeeded,

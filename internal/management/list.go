@@ -13,12 +13,10 @@ const maxPage = 500
 // List answers ctap.CommandList. It reads the store only, and waits for nobody's
 // turn: a listing works while a question is open.
 func (m *Manager) List(params cbor.Raw) (cbor.Raw, error) {
-	var req ctap.ListRequest
-	if len(params) > 0 {
-		if err := cbor.Unmarshal(params, &req); err != nil {
-			return nil, err
-		}
-	}
+	return answer(params, m.list)
+}
+
+func (m *Manager) list(req ctap.ListRequest) (*ctap.ListResponse, error) {
 	if req.Limit == 0 || req.Limit > maxPage {
 		req.Limit = maxPage
 	}
@@ -29,14 +27,14 @@ func (m *Manager) List(params cbor.Raw) (cbor.Raw, error) {
 	response := ctap.ListResponse{Total: uint(max(0, count))}
 	cursor, err := m.skip(req.Cursor, req.Offset)
 	if err != nil || cursor == 0 && req.Offset > 0 {
-		return listed(response, err)
+		return &response, err
 	}
 	page, next, err := m.Store.Page(cursor, int(req.Limit))
 	for _, c := range page {
 		response.Passkeys = append(response.Passkeys, passkey(c))
 	}
 	response.Next = next
-	return listed(response, err)
+	return &response, err
 }
 
 // skip gives the cursor that many credentials on, 0 for the end.
@@ -50,13 +48,6 @@ func (m *Manager) skip(cursor uint64, offset uint) (uint64, error) {
 		cursor, offset = next, offset-step
 	}
 	return cursor, nil
-}
-
-func listed(response ctap.ListResponse, err error) (cbor.Raw, error) {
-	if err != nil {
-		return nil, err
-	}
-	return cbor.Marshal(response)
 }
 
 func passkey(c *credential.Credential) ctap.Passkey {
@@ -78,6 +69,7 @@ func passkey(c *credential.Credential) ctap.Passkey {
 		BackedUp:          c.Backup&webauthn.FlagBS != 0,
 		BlobBytes:         uint(len(c.Blob)),
 		ThirdPartyPayment: c.ThirdPartyPayment,
+		Hidden:            c.Hidden,
 	}
 	if !c.LastUsed.IsZero() {
 		p.LastUsed = c.LastUsed.Unix()

@@ -21,6 +21,8 @@ type Store interface {
 	Put(c *credential.Credential, replaced ...[]byte) error
 	Delete(id []byte, entries ...ctap.AuditEntry) error
 	consent.Trail
+	// Audit gives a page of the audit trail.
+	Audit(req ctap.AuditRequest) (*ctap.AuditResponse, error)
 }
 
 // Manager manages the credentials of one store.
@@ -248,14 +250,8 @@ func (m *Manager) updateUser(ctx context.Context, w allowance, params *ctap.Cred
 	if !bytes.Equal(c.User.ID, params.User.ID) {
 		return ctap.InvalidParameter
 	}
-	entry := ctap.NewAuditEntry(ctx, ctap.AuditRenamed, c.RP.ID, c.User.Name)
-	c.User.Name, c.User.DisplayName = credential.CutName(params.User.Name), credential.CutName(params.User.DisplayName)
-	if err := m.Store.Put(c); err != nil {
-		return err
-	}
-	entry.Detail = c.User.Name
-	m.Store.Note(entry)
-	return nil
+	_, err = m.rename(ctx, c, params.User.Name, params.User.DisplayName)
+	return err
 }
 
 // managed finds the credential a sub-command names, if the token reaches it.

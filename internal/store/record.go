@@ -32,6 +32,7 @@ type record struct {
 	Blob         []byte                   `cbor:"16,keyasint,omitempty"`
 	LargeBlobKey []byte                   `cbor:"18,keyasint,omitempty"`
 	Payment      bool                     `cbor:"17,keyasint,omitempty"`
+	Hidden       bool                     `cbor:"19,keyasint,omitempty"`
 }
 
 func encodeRecord(c *authenticator.Credential) ([]byte, error) {
@@ -41,6 +42,7 @@ func encodeRecord(c *authenticator.Credential) ([]byte, error) {
 		MACWithUV: c.MACWithUV, MACWithoutUV: c.MACWithoutUV,
 		Discoverable: c.Discoverable, Protection: c.Protection,
 		AAGUID: c.AAGUID, Backup: c.Backup, Created: nanoseconds(c.Created), Blob: c.Blob, Payment: c.ThirdPartyPayment, LargeBlobKey: c.LargeBlobKey,
+		Hidden: c.Hidden,
 	}
 	if len(c.Key.Public.X) > 0 {
 		r.Public = &c.Key.Public
@@ -63,6 +65,7 @@ func decodeRecord(b []byte) (*authenticator.Credential, error) {
 		Discoverable: r.Discoverable, Protection: r.Protection,
 		AAGUID: r.AAGUID, Backup: r.Backup, Created: moment(r.Created),
 		Blob: r.Blob, ThirdPartyPayment: r.Payment, LargeBlobKey: r.LargeBlobKey,
+		Hidden: r.Hidden,
 	}
 	if r.Public != nil {
 		c.Key.Public = *r.Public

@@ -48,6 +48,9 @@ type Passkey struct {
 func Of(device string, all []ctap.Passkey, now time.Time) *List {
 	l := &List{Format: format, Version: version, Device: device, Exported: now.UTC().Truncate(time.Second), Passkeys: []Passkey{}}
 	for _, p := range all {
+		if p.Hidden {
+			continue // its service may not know it any more: nobody should rely on it
+		}
 		entry := Passkey{
 			Service: p.RPID, UserName: p.User.Name, Account: account(p.RPID, p.User.ID),
 			Created: time.Unix(p.Created, 0).UTC(),

@@ -35,6 +35,9 @@ func Passkey(out io.Writer, p ctap.Passkey) error {
 	if p.ThirdPartyPayment {
 		row("pays", "other sites may ask it to approve payments (thirdPartyPayment)")
 	}
+	if p.Hidden {
+		row("hidden", "yes: it is not offered, `localpasskey unhide` brings it back")
+	}
 	row("backed up", "%s", backupInWords(p))
 	row("model", "%s", webauthn.AAGUID(p.AAGUID))
 	return w.Flush()
@@ -120,6 +123,7 @@ type passkeyJSON struct {
 	BackedUp          bool       `json:"backed_up"`
 	BlobBytes         uint       `json:"cred_blob_bytes"`
 	ThirdPartyPayment bool       `json:"third_party_payment"`
+	Hidden            bool       `json:"hidden"`
 }
 
 // PasskeysJSON is Table and Passkey for scripts.
@@ -135,7 +139,7 @@ func PasskeysJSON(out io.Writer, all []ctap.Passkey) error {
 			CredProtect: p.CredProtect, PINBound: p.PINBound, HMACSecret: p.HMACSecret,
 			Algorithm: p.Algorithm, AAGUID: webauthn.AAGUID(p.AAGUID).String(),
 			BackupEligible: p.BackupEligible, BackedUp: p.BackedUp,
-			BlobBytes: p.BlobBytes, ThirdPartyPayment: p.ThirdPartyPayment,
+			BlobBytes: p.BlobBytes, ThirdPartyPayment: p.ThirdPartyPayment, Hidden: p.Hidden,
 		}
 		if p.LastUsed != 0 {
 			used := time.Unix(p.LastUsed, 0).UTC()
