@@ -102,7 +102,7 @@ func (g *Gate) Exchange(z *Authorization, verify func(pinHash secret.Bytes) (Gra
 		return ctap.PINAuthInvalid
 	}
 	grant, err := verify(hash)
-	if err := g.countPIN(err); err != nil {
+	if err := g.countPIN(z.token.RPID(), err); err != nil {
 		return errors.Join(ctap.PINAuthInvalid, err)
 	}
 	z.grant, z.token.grant = grant, grant

@@ -202,7 +202,7 @@ func (g *Gate) blocked(ctx context.Context) error {
 func (g *Gate) replacePIN(ctx context.Context, from secret.Bytes, to chosen, policyErr error) error {
 	if policyErr != nil {
 		_, err := g.PIN.Verify(ctx, from, nil)
-		return errors.Join(g.platformAnswer(err), policyErr)
+		return errors.Join(g.platformAnswer("", err), policyErr)
 	}
 	settings, err := g.Settings.Settings()
 	if err != nil {
@@ -215,7 +215,7 @@ func (g *Gate) replacePIN(ctx context.Context, from secret.Bytes, to chosen, pol
 	if _, wrong := errors.AsType[*WrongPIN](err); !wrong {
 		g.dropToken() // even if only the answer was lost
 	}
-	if err := g.platformAnswer(err); err != nil {
+	if err := g.platformAnswer("", err); err != nil {
 		return err
 	}
 	g.note(ctx, ctap.AuditPINChanged, "", "", "")
@@ -294,7 +294,7 @@ func (g *Gate) issueByPIN(ctx context.Context, req *ctap.ClientPINRequest, permi
 	}
 	defer hash.Wipe()
 	grant, err := g.PIN.Verify(ctx, hash, grantFor(permissions, req.RPID))
-	if err := g.platformAnswer(err); err != nil {
+	if err := g.platformAnswer(req.RPID, err); err != nil {
 		return nil, err
 	}
 	settings, err := g.Settings.Settings()

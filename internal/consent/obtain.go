@@ -97,7 +97,7 @@ func askVerified[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask,
 			if err != nil {
 				return err
 			}
-			return g.checkPIN(pin, func(hash secret.Bytes) (err error) {
+			return g.checkPIN(ask.RP.ID, pin, func(hash secret.Bytes) (err error) {
 				z.grant, err = use.Verify(ctx, hash)
 				z.owned, z.verified = true, err == nil
 				return err
@@ -170,7 +170,7 @@ func (g *Gate) VerifyUser(ctx context.Context, ask Ask, rpIDHash *[32]byte) (Gra
 	var grant Grant
 	verified := false
 	ask.Verify = func(ctx context.Context, pin secret.Bytes) error {
-		return g.checkPIN(pin, func(hash secret.Bytes) (err error) {
+		return g.checkPIN(ask.RP.ID, pin, func(hash secret.Bytes) (err error) {
 			grant, err = g.PIN.Verify(ctx, hash, rpIDHash)
 			verified = err == nil
 			return err

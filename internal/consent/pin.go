@@ -62,15 +62,15 @@ func (g *Gate) put(ctx context.Context, from secret.Bytes, to chosen) error {
 	return errors.Join(err, g.Settings.PutSettings(after))
 }
 
-// checkPIN has verify check a PIN typed at our prompt. The prompt may try again
+// checkPIN has verify check a PIN typed at our prompt for rpID. The prompt may try again
 // after a *WrongPIN; the third in a row ends it with UVBlocked.
-func (g *Gate) checkPIN(pin secret.Bytes, verify func(pinHash secret.Bytes) error) error {
+func (g *Gate) checkPIN(rpID string, pin secret.Bytes, verify func(pinHash secret.Bytes) error) error {
 	if g.Reinsert() {
 		return ctap.UVBlocked
 	}
 	hash := hashPIN(pin.Reveal())
 	defer hash.Wipe()
-	err := g.countPIN(verify(hash))
+	err := g.countPIN(rpID, verify(hash))
 	if wrong, ok := errors.AsType[*WrongPIN](err); ok {
 		if wrong.Retries == 0 || g.Reinsert() {
 			return ctap.UVBlocked
@@ -87,7 +87,7 @@ func (g *Gate) retriesNow(retries int) int {
 
 // countPIN keeps the count of wrong PINs in a row. After each the key agreement
 // key changes, so that a recorded message cannot be tried again (§6.5.5.7.2).
-func (g *Gate) countPIN(err error) error {
+func (g *Gate) countPIN(rpID string, err error) error {
 	if err == nil {
 		g.wrongInARow.Store(0)
 		return nil
@@ -97,13 +97,13 @@ func (g *Gate) countPIN(err error) error {
 		return err
 	}
 	g.wrongInARow.Add(1)
-	g.noteWrongPIN(wrong)
+	g.noteWrongPIN(rpID, wrong)
 	return errors.Join(err, g.agreement.Regenerate())
 }
 
 // platformAnswer counts a PIN that a platform sent and picks the answer to it.
-func (g *Gate) platformAnswer(err error) error {
-	err = g.countPIN(err)
+func (g *Gate) platformAnswer(rpID string, err error) error {
+	err = g.countPIN(rpID, err)
 	wrong, ok := errors.AsType[*WrongPIN](err)
 	switch {
 	case !ok:

@@ -15,13 +15,14 @@ func (g *Gate) note(ctx context.Context, event ctap.AuditEvent, rpID, account, d
 	g.Trail.Note(e)
 }
 
-// noteWrongPIN takes down a PIN that the hardware has refused. The caller holds the turn.
-func (g *Gate) noteWrongPIN(w *WrongPIN) {
+// noteWrongPIN takes down a PIN that the hardware has refused, for rpID where it was for
+// one. The caller holds the turn.
+func (g *Gate) noteWrongPIN(rpID string, w *WrongPIN) {
 	if w.Retries == 0 {
-		g.note(g.request, ctap.AuditPINLocked, "", "", "")
+		g.note(g.request, ctap.AuditPINLocked, rpID, "", "")
 		return
 	}
-	g.note(g.request, ctap.AuditPINWrong, "", "", fmt.Sprintf("%d tries left", w.Retries))
+	g.note(g.request, ctap.AuditPINWrong, rpID, "", fmt.Sprintf("%d tries left", w.Retries))
 }
 
 // noteRefusal takes down a question that ended without a yes, unless something other

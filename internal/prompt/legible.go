@@ -29,13 +29,16 @@ func Legible(text string, limit int) string {
 }
 
 // Service is Legible for a relying party's ID. A long one loses its beginning: the
-// end of a domain name is what says whose it is.
+// end of a domain name is what says whose it is. U2F tells no name, only a hash.
 func Service(rpID string) string {
 	clean := printable(rpID)
 	if over := len(clean) - maxService; over > 0 {
 		clean = append([]rune{'…'}, clean[over+1:]...)
 	}
-	if len(clean) == 0 {
+	switch {
+	case rpID == "":
+		return "(a U2F site)"
+	case len(clean) == 0:
 		return "(no name)"
 	}
 	return string(clean)
