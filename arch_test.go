@@ -98,12 +98,14 @@ func table() map[string]row {
 		// Programs' own: clients of the socket. The command line asks for a PIN, and shows
 		// what sites chose, by the rules of prompt; it knows no key and no store.
 		"internal/cli": {
-			join(calls, "internal/socket", "internal/prompt", "internal/manager", "internal/doctor"),
+			join(calls, "internal/socket", "internal/prompt", "internal/manager", "internal/doctor", "internal/inventory", "internal/demand"),
 			[]string{modCobra, modSys, modTerm},
 		},
 		// The page shows what sites chose by the rules of prompt.
-		"internal/manager": {join(calls, "internal/socket", "internal/prompt"), []string{modSys}},
-		"internal/doctor":  {join(calls, "internal/socket"), []string{modSys, modDBus}},
+		"internal/manager":   {join(calls, "internal/socket", "internal/prompt", "internal/inventory", "internal/demand"), []string{modSys}},
+		"internal/inventory": {calls, nil},
+		"internal/demand":    {calls, nil},
+		"internal/doctor":    {join(calls, "internal/socket"), []string{modSys, modDBus}},
 		// The demo plays everybody: platform, relying party, person and attacker.
 		"internal/demo": {
 			join(decision, "internal/daemon", "internal/socket", "internal/swtpm"),

@@ -6,9 +6,9 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/localpasskey/localpasskey/internal/cli/demand"
 	"github.com/localpasskey/localpasskey/internal/cli/view"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/demand"
 )
 
 const configLong = `Shows what is demanded of you, or changes it by knowing the PIN.`

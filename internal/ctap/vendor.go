@@ -65,6 +65,8 @@ type Passkey struct {
 	// Hidden: the service has said that it does not know it any more, or the person has
 	// hidden it. It is not offered where a service asks for no particular passkey.
 	Hidden bool `cbor:"19,keyasint,omitempty"`
+	// LargeBlobKey tells whether there is one, for large blobs of the service's.
+	LargeBlobKey bool `cbor:"20,keyasint,omitempty"`
 }
 
 // ReadPasskeys fetches the whole list, page by page.

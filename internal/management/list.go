@@ -70,6 +70,7 @@ func passkey(c *credential.Credential) ctap.Passkey {
 		BlobBytes:         uint(len(c.Blob)),
 		ThirdPartyPayment: c.ThirdPartyPayment,
 		Hidden:            c.Hidden,
+		LargeBlobKey:      len(c.LargeBlobKey) > 0,
 	}
 	if !c.LastUsed.IsZero() {
 		p.LastUsed = c.LastUsed.Unix()

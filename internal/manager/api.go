@@ -81,28 +81,35 @@ func (a *API) dispatch(ctx context.Context, name string, body []byte) (any, erro
 		return with(ctx, a, a.passkeys)
 	case "history":
 		return with(ctx, a, a.history)
+	case "settings":
+		return with(ctx, a, a.settings)
 	case "rename":
-		var req RenameRequest
-		if err := decode(body, &req); err != nil {
-			return nil, err
-		}
-		defer clear(req.PIN)
-		return with(ctx, a, func(ctx context.Context, c ctap.Authenticator) (struct{}, error) {
-			return struct{}{}, a.rename(ctx, c, &req)
-		})
+		return asked(ctx, a, body, func(r *RenameRequest) []byte { return r.PIN }, a.rename)
 	case "delete":
-		var req DeleteRequest
-		if err := decode(body, &req); err != nil {
-			return nil, err
-		}
-		defer clear(req.PIN)
-		return with(ctx, a, func(ctx context.Context, c ctap.Authenticator) (*Deleted, error) {
-			return a.delete(ctx, c, &req)
-		})
+		return asked(ctx, a, body, func(r *DeleteRequest) []byte { return r.PIN }, a.delete)
+	case "configure":
+		return asked(ctx, a, body, func(r *ConfigureRequest) []byte { return r.PIN }, a.configure)
+	case "hide":
+		return asked(ctx, a, body, noPIN, a.hide)
+	case "compare":
+		return asked(ctx, a, body, noPIN, a.compare)
 	default:
 		return nil, errors.New("there is no such call")
 	}
 }
+
+// asked is with for a call that has a request. The PIN in it, if one is, is wiped.
+func asked[Q, R any](ctx context.Context, a *API, body []byte, pin func(*Q) []byte, act func(context.Context, ctap.Authenticator, *Q) (R, error)) (any, error) {
+	req := new(Q)
+	if err := decode(body, req); err != nil {
+		return nil, err
+	}
+	defer clear(pin(req))
+	return with(ctx, a, func(ctx context.Context, c ctap.Authenticator) (R, error) { return act(ctx, c, req) })
+}
+
+// noPIN is the PIN of a request that has none.
+func noPIN[Q any](*Q) []byte { return nil }
 
 // decode is strict. Its errors do not repeat the body: a PIN may be in it.
 func decode(body []byte, into any) error {
@@ -129,7 +136,11 @@ func with[R any](ctx context.Context, a *API, act func(context.Context, ctap.Aut
 }
 
 // rename gives a passkey new names.
-func (a *API) rename(ctx context.Context, c ctap.Authenticator, req *RenameRequest) error {
+func (a *API) rename(ctx context.Context, c ctap.Authenticator, req *RenameRequest) (struct{}, error) {
+	return struct{}{}, a.giveNames(ctx, c, req)
+}
+
+func (a *API) giveNames(ctx context.Context, c ctap.Authenticator, req *RenameRequest) error {
 	for _, name := range []string{req.UserName, req.DisplayName} {
 		if len(name) > ctap.MaxNameBytes {
 			return &ctap.Problem{What: fmt.Sprintf("the name has %d bytes, more than %d", len(name), ctap.MaxNameBytes), Hint: "choose a shorter one"}

@@ -24,7 +24,7 @@ func TestPage(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
+			ctx, cancel := context.WithTimeout(t.Context(), 4*time.Minute)
 			defer cancel()
 			b, err := start(ctx, browser.Config{Dir: t.TempDir()})
 			check(t, err)
@@ -33,6 +33,17 @@ func TestPage(t *testing.T) {
 				managePage(ctx, t, b, newDaemon(t, "github.com alice", "bank.example bob", "shop.example carol", "gitlab.com zoe"))
 			})
 			t.Run("many", func(t *testing.T) { manyRows(ctx, t, b) })
+			t.Run("settings", func(t *testing.T) { changeSettings(ctx, t, b) })
+			t.Run("hides", func(t *testing.T) { hideAndBringBack(ctx, t, b) })
+			t.Run("compares", func(t *testing.T) { comparePage(ctx, t, b) })
+			t.Run("acts", func(t *testing.T) { actOnOne(ctx, t, b) })
+			t.Run("keyboard", func(t *testing.T) { useKeyboard(ctx, t, b) })
+			t.Run("trouble", func(t *testing.T) { meetTrouble(ctx, t, b) })
+			t.Run("names", func(t *testing.T) { showNames(ctx, t, b) })
+			if dressed, ok := b.(*browser.Chromium); ok {
+				t.Run("access", func(t *testing.T) { checkAccess(ctx, t, dressed) })
+				t.Run("speed", func(t *testing.T) { measure(ctx, t, dressed) })
+			}
 		})
 	}
 }

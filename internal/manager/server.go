@@ -27,7 +27,7 @@ const (
 	firstLimit    = 5 * time.Minute  // until the link is used
 	headerTimeout = 5 * time.Second
 	farewell      = 2 * time.Second
-	maxBodyBytes  = 1 << 20
+	maxBodyBytes  = 32 << 20 // the list of another device
 	tokenBytes    = 32
 )
 

@@ -64,6 +64,9 @@ type Passkey struct {
 	AAGUID       string `json:"aaguid"`
 	Algorithm    string `json:"algorithm"`
 	Flags        string `json:"flags"`
+	Hidden       bool   `json:"hidden"`
+	// Extensions are those in use, in words.
+	Extensions []string `json:"extensions"`
 }
 
 func (a *API) passkeys(ctx context.Context, c ctap.Authenticator) ([]Passkey, error) {
@@ -80,6 +83,7 @@ func (a *API) passkeys(ctx context.Context, c ctap.Authenticator) ([]Passkey, er
 			Created: p.Created, LastUsed: p.LastUsed, Uses: p.Uses, SignCount: p.SignCount,
 			Discoverable: p.Discoverable, PINBound: p.PINBound, Encrypts: p.HMACSecret, CredProtect: p.CredProtect,
 			AAGUID: webauthn.AAGUID(p.AAGUID).String(), Algorithm: algorithm(p), Flags: flags(p),
+			Hidden: p.Hidden, Extensions: extensions(p),
 		})
 	}
 	return shown, nil
@@ -104,6 +108,22 @@ func algorithm(p ctap.Passkey) string {
 		return "ES256 (ECDSA, P-256)"
 	}
 	return fmt.Sprintf("COSE algorithm %d", p.Algorithm)
+}
+
+// extensions names what of them a passkey has.
+func extensions(p ctap.Passkey) []string {
+	found := []string{}
+	add := func(has bool, format string, args ...any) {
+		if has {
+			found = append(found, fmt.Sprintf(format, args...))
+		}
+	}
+	add(p.CredProtect > 1, "credProtect %d", p.CredProtect)
+	add(p.HMACSecret, "hmac-secret")
+	add(p.BlobBytes > 0, "credBlob (%d bytes)", p.BlobBytes)
+	add(p.LargeBlobKey, "largeBlobKey")
+	add(p.ThirdPartyPayment, "thirdPartyPayment")
+	return found
 }
 
 // flags are BE and BS as the site sees them.

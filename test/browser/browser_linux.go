@@ -41,3 +41,15 @@ type Page interface {
 	// Close closes the tab.
 	Close(ctx context.Context) error
 }
+
+// Look is how a page is shown.
+type Look struct {
+	Width, Height int // CSS pixels
+	Dark          bool
+}
+
+// Dressable is a page whose look can be changed. Chromium's are.
+type Dressable interface {
+	Page
+	Look(ctx context.Context, l Look) error
+}

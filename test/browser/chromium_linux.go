@@ -154,6 +154,20 @@ func (p *chromiumPage) Evaluate(ctx context.Context, expression string, into any
 	return hear(got.Result.Value, into)
 }
 
+// Look shows the page so from now on.
+func (p *chromiumPage) Look(ctx context.Context, l Look) error {
+	scheme := "light"
+	if l.Dark {
+		scheme = "dark"
+	}
+	err := p.conn.call(ctx, p.session, "Emulation.setEmulatedMedia", map[string]any{
+		"features": []map[string]string{{"name": "prefers-color-scheme", "value": scheme}},
+	}, nil)
+	return errors.Join(err, p.conn.call(ctx, p.session, "Emulation.setDeviceMetricsOverride", map[string]any{
+		"width": l.Width, "height": l.Height, "deviceScaleFactor": 1, "mobile": false,
+	}, nil))
+}
+
 // Screenshot gives a PNG of the page.
 func (p *chromiumPage) Screenshot(ctx context.Context) ([]byte, error) {
 	var got struct{ Data []byte }

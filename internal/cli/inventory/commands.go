@@ -10,7 +10,9 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cli/command"
 	"github.com/localpasskey/localpasskey/internal/cli/exit"
+	"github.com/localpasskey/localpasskey/internal/cli/view"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/inventory"
 )
 
 // thisDevice stands for this machine among the names of files.
@@ -48,7 +50,7 @@ does tell which services you use.`,
 			if err != nil {
 				return err
 			}
-			return list.Encode(p.Out)
+			return view.JSON(p.Out, list)
 		}),
 	}
 	c.Flags().StringVar(&device, "device", "", "what to call this machine (default: its host `name`)")
@@ -82,9 +84,9 @@ Accounts are matched by what the service calls them, so a changed name does no h
 				a.Device, b.Device = a.Device+" ("+args[0]+")", b.Device+" ("+args[1]+")"
 			}
 			if asJSON {
-				return Compare(a, b).JSON(p.Out)
+				return view.JSON(p.Out, inventory.Compare(a, b))
 			}
-			return Compare(a, b).Table(p.Out)
+			return table(p.Out, inventory.Compare(a, b))
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
@@ -92,7 +94,7 @@ Accounts are matched by what the service calls them, so a changed name does no h
 }
 
 // load reads a list, or makes this machine's.
-func (p program) load(ctx context.Context, name string) (*List, error) {
+func (p program) load(ctx context.Context, name string) (*inventory.List, error) {
 	if name == thisDevice {
 		return p.here(ctx, "")
 	}
@@ -101,7 +103,7 @@ func (p program) load(ctx context.Context, name string) (*List, error) {
 		return nil, &exit.Error{What: err.Error(), Code: exit.Failed}
 	}
 	defer file.Close() //nolint:errcheck // It was only read.
-	list, err := Decode(file)
+	list, err := inventory.Decode(file)
 	if err != nil {
 		return nil, &exit.Error{
 			What: fmt.Sprintf("%s cannot be read: %v", name, err),
@@ -112,17 +114,17 @@ func (p program) load(ctx context.Context, name string) (*List, error) {
 }
 
 // here is what this machine has now.
-func (p program) here(ctx context.Context, device string) (*List, error) {
+func (p program) here(ctx context.Context, device string) (*inventory.List, error) {
 	if device == "" {
 		var err error
 		if device, err = os.Hostname(); err != nil {
 			return nil, err
 		}
 	}
-	var list *List
+	var list *inventory.List
 	err := p.Within(ctx, func(c *ctap.Client) error {
 		all, err := ctap.ReadPasskeys(ctx, c)
-		list = Of(device, all, time.Now())
+		list = inventory.Of(device, all, time.Now())
 		return err
 	})
 	return list, err

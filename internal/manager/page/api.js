@@ -5,7 +5,7 @@
  * @typedef {{id: string, service: string, url?: string, calls_itself?: string, user_name: string,
  *   display_name: string, created: number, last_used: number, uses: number, sign_count: number,
  *   discoverable: boolean, pin_bound: boolean, encrypts: boolean, cred_protect: number,
- *   aaguid: string, algorithm: string, flags: string}} Passkey
+ *   aaguid: string, algorithm: string, flags: string, hidden: boolean, extensions: string[]}} Passkey
  */
 
 /**
@@ -14,6 +14,8 @@
  *   reinsert: boolean, hardware: string, problem?: Refusal}} State
  * @typedef {{sequence: number, time: number, event: string, service: string, account: string,
  *   detail: string, asked_by: string}} Entry
+ * @typedef {{always_uv: boolean, min_pin_length: number, force_pin_change: boolean}} Settings
+ * @typedef {{device: string, exported: number, here: string[], there: {service: string, user_name: string}[]}} Compared
  * @typedef {{entries: Entry[], gone: number, broken?: number, why?: string}} History
  */
 

@@ -17,7 +17,7 @@ export function prepareDialogs() {
   for (const button of document.querySelectorAll('dialog button[value="close"]')) {
     button.addEventListener("click", () => button.closest("dialog")?.close());
   }
-  for (const id of ["rename", "delete"]) {
+  for (const id of ["rename", "delete", "configure"]) {
     // The PIN stays in its field no longer than the question is open.
     dialog(id).addEventListener("close", () => { input(`${id}-pin`).value = ""; });
   }
@@ -35,6 +35,7 @@ export function showDetails(p) {
   const box = dialog("details");
   element("details-title").replaceChildren(made("span", p.service));
   const facts = [
+    ...(p.hidden ? [["Hidden", "Yes: the service has said that it does not know it any more, or you have hidden it. It is not offered."]] : []),
     ["User name", p.user_name || "–"],
     ["Display name", p.display_name || "–"],
     ["Service calls itself", p.calls_itself || "–"],
@@ -45,6 +46,7 @@ export function showDetails(p) {
     ["Where the key lives", "In this machine's TPM. It cannot leave it, and there is no copy."],
     ["PIN", p.pin_bound ? "Enforced by the TPM: without the PIN the key signs for nobody"
       : "Asked for by LocalPasskey when the service wants it; the TPM would sign without it"],
+    ["Extensions in use", p.extensions.join(", ") || "none"],
     ["Encrypts data", p.encrypts ? "Yes (hmac-secret): data may be locked with it, and is lost with it" : "No"],
     ["As the site sees it", `${p.flags} (${p.flags === "BE=0 BS=0" ? "device-bound, not synced" : "may be synced"})`],
     ["credProtect", protection(p.cred_protect)],
@@ -65,7 +67,7 @@ export function showDetails(p) {
  * @param {() => Promise<void>} act
  * @param {() => void} failed
  */
-function onSubmit(id, act, failed) {
+export function onSubmit(id, act, failed) {
   const box = dialog(id);
   const form = box.querySelector("form");
   const trouble = box.querySelector(".trouble");

@@ -25,6 +25,13 @@ export class Grid {
     /** @type {Set<string>} */
     this.picked = new Set();
     this.query = "";
+    /** Which passkeys there are to look at. @type {(p: Passkey) => boolean} */
+    this.wanted = (p) => !p.hidden;
+    /** Sorting 5,000 names is felt, so what does not change is kept. @type {Map<string, string>} */
+    this.folded = new Map();
+    this.collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
+    /** @type {Passkey[] | null} */
+    this.sorted = null;
     /** @type {keyof Passkey} */
     this.sortBy = "service";
     this.descending = false;
@@ -50,6 +57,8 @@ export class Grid {
   /** @param {Passkey[]} all */
   setAll(all) {
     this.all = all;
+    this.sorted = null;
+    this.folded = new Map(all.map((p) => [p.id, `${p.service}\n${p.user_name}`.toLowerCase()]));
     const there = new Set(all.map((p) => p.id));
     for (const id of this.picked) if (!there.has(id)) this.picked.delete(id);
     this.arrange();
@@ -64,10 +73,25 @@ export class Grid {
     this.arrange();
   }
 
+  /**
+   * Looks at others.
+   * @param {(p: Passkey) => boolean} wanted
+   */
+  look(wanted) {
+    this.wanted = wanted;
+    this.filter(this.query);
+  }
+
+  /** How many there are to look at, whatever the filter says. */
+  count() {
+    return this.all.reduce((n, p) => n + Number(this.wanted(p)), 0);
+  }
+
   /** @param {keyof Passkey} by */
   sort(by) {
     this.descending = by === this.sortBy ? !this.descending : ["created", "last_used", "uses"].includes(by);
     this.sortBy = by;
+    this.sorted = null;
     this.arrange();
   }
 
@@ -75,13 +99,8 @@ export class Grid {
   arrange() {
     const active = this.shown[this.active]?.id;
     const { query, sortBy, descending } = this;
-    const collator = new Intl.Collator(undefined, { sensitivity: "base", numeric: true });
-    this.shown = this.all.filter((p) => p.service.toLowerCase().includes(query) || p.user_name.toLowerCase().includes(query));
-    this.shown.sort((a, b) => {
-      const x = a[sortBy], y = b[sortBy];
-      const order = typeof x === "number" && typeof y === "number" ? x - y : collator.compare(String(x), String(y));
-      return (descending ? -order : order) || collator.compare(a.service, b.service) || collator.compare(a.user_name, b.user_name);
-    });
+    this.sorted ??= this.inOrder();
+    this.shown = this.sorted.filter((p) => this.wanted(p) && (this.folded.get(p.id) ?? "").includes(query));
     const at = this.shown.findIndex((p) => p.id === active);
     this.active = Math.max(0, at < 0 ? Math.min(this.active, this.shown.length - 1) : at);
     for (const head of this.grid.querySelectorAll("[data-sort]")) {
@@ -91,6 +110,16 @@ export class Grid {
     this.grid.setAttribute("aria-rowcount", String(this.shown.length + 1));
     this.draw();
     this.tell.chosen();
+  }
+
+  /** All of them, sorted. */
+  inOrder() {
+    const { sortBy, descending, collator } = this;
+    return [...this.all].sort((a, b) => {
+      const x = a[sortBy], y = b[sortBy];
+      const order = typeof x === "number" && typeof y === "number" ? x - y : collator.compare(String(x), String(y));
+      return (descending ? -order : order) || collator.compare(a.service, b.service) || collator.compare(a.user_name, b.user_name);
+    });
   }
 
   rowHeight() {
@@ -127,7 +156,7 @@ export class Grid {
     row.classList.toggle("active", index === this.active);
     const box = document.createElement("input");
     box.type = "checkbox";
-    box.tabIndex = -1;
+    box.tabIndex = index === this.active ? 0 : -1; // Tab goes from the table into its active row
     box.checked = this.picked.has(p.id);
     box.setAttribute("aria-label", `Select ${p.service}, ${p.user_name}`);
     const pick = document.createElement("div");

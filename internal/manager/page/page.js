@@ -1,12 +1,23 @@
 // @ts-check
 import { begin, call, watch } from "./api.js";
+import { Comparison } from "./compare.js";
 import { askDelete, askRename, prepareDialogs, showDetails } from "./dialogs.js";
 import { Grid } from "./grid.js";
 import { HistoryView } from "./history.js";
+import { SettingsView } from "./settings.js";
 import { complain, element, input, say, several } from "./words.js";
 
+/** @typedef {import("./api.js").Passkey} Passkey */
+/** @typedef {"passkeys" | "history" | "settings"} View */
+
+/** @type {View[]} */
+const views = ["passkeys", "history", "settings"];
 const history = new HistoryView();
+const settings = new SettingsView(() => void refreshState());
 const grid = new Grid({ open: showDetails, remove: () => act("delete"), chosen: drawSelection });
+const comparison = new Comparison(() => { drawWhich(); draw(); });
+const which = /** @type {HTMLSelectElement} */ (element("which"));
+/** @type {View} */
 let view = "passkeys";
 
 async function load() {
@@ -23,10 +34,26 @@ async function load() {
     if (passkeys instanceof Error) throw passkeys;
     complain(element("trouble"), null);
     grid.setAll(passkeys);
-    if (view === "history") await history.load();
+    await comparison.load();
+    await loadView();
+    drawWhich();
     draw();
   } catch (err) {
     complain(element("trouble"), err);
+  }
+}
+
+/** Loads what only the view that is open shows. */
+async function loadView() {
+  if (view === "history") await history.load();
+  if (view === "settings") await settings.load();
+}
+
+async function refreshState() {
+  try {
+    drawState(await call("state"));
+  } catch {
+    // Whatever was asked for says what is wrong.
   }
 }
 
@@ -42,20 +69,43 @@ function drawState(state) {
   else chip.textContent = `PIN set, ${several(state.retries, "try", "tries")} left`;
 }
 
-/** Shows one of: the table, nothing at all, nothing that matches. */
+/** Offers what there is to choose from, and looks at what is chosen. */
+function drawWhich() {
+  const hidden = grid.all.filter((p) => p.hidden).length;
+  const here = new Set(comparison.result?.here);
+  const [, hiddenOption, hereOption] = which.options;
+  hiddenOption.hidden = hidden === 0;
+  hiddenOption.textContent = `Hidden (${hidden.toLocaleString()})`;
+  hereOption.hidden = !comparison.result;
+  hereOption.textContent = `Only here (${here.size.toLocaleString()})`;
+  which.hidden = hiddenOption.hidden && hereOption.hidden;
+  if (which.selectedOptions[0]?.hidden) which.value = "offered";
+  if (which.value === "hidden") grid.look((p) => p.hidden);
+  else if (which.value === "here") grid.look((p) => here.has(p.id));
+  else grid.look((p) => !p.hidden);
+}
+
+/** Shows one of: the table, nothing at all, nothing to look at, nothing that matches. */
 function draw() {
   const query = input("filter").value.trim();
-  const none = grid.all.length === 0;
-  const noMatch = !none && grid.shown.length === 0;
-  element("passkeys").hidden = view !== "passkeys";
-  element("history").hidden = view !== "history";
-  element("grid").hidden = none || noMatch;
-  element("empty").hidden = !none;
+  const total = grid.count();
+  const empty = grid.all.length === 0;
+  const none = !empty && total === 0;
+  const noMatch = total > 0 && grid.shown.length === 0;
+  for (const name of views) element(name).hidden = view !== name;
+  element("tools").hidden = view === "settings";
+  element("compare").hidden = view !== "passkeys" || empty;
+  if (view !== "passkeys") which.hidden = true;
+  element("compared").hidden = view !== "passkeys" || !comparison.result;
+  element("grid").hidden = empty || none || noMatch;
+  element("empty").hidden = !empty;
+  element("none-hidden").hidden = !none;
+  element("none-text").textContent = which.value === "here"
+    ? "Every account with a passkey here has one on the other device too." : "All passkeys are hidden: look at Hidden.";
   element("no-match").hidden = !noMatch;
   element("query").textContent = query;
-  if (view === "history") element("count").textContent = "";
-  else if (query && !none) element("count").textContent = `${grid.shown.length.toLocaleString()} of ${several(grid.all.length, "passkey")}`;
-  else element("count").textContent = none ? "" : several(grid.all.length, "passkey");
+  element("count").textContent = view !== "passkeys" || total === 0 ? ""
+    : query ? `${grid.shown.length.toLocaleString()} of ${several(total, "passkey")}` : several(total, "passkey");
   grid.draw();
 }
 
@@ -64,8 +114,10 @@ function drawSelection() {
   element("actions").hidden = chosen.length === 0;
   element("picked").textContent = several(chosen.length, "passkey");
   for (const button of element("actions").querySelectorAll("button")) {
-    const many = button.dataset.act === "delete";
-    button.disabled = !many && chosen.length !== 1 || button.dataset.act === "open" && !chosen[0]?.url;
+    const { act: what } = button.dataset;
+    const many = what === "delete" || what === "hide";
+    button.disabled = !many && chosen.length !== 1 || what === "open" && !chosen[0]?.url;
+    if (what === "hide") button.textContent = chosen.every((p) => p.hidden) ? "Bring back" : "Hide";
   }
 }
 
@@ -78,13 +130,31 @@ function act(what) {
   const p = chosen[0];
   if (!p) return;
   const done = (/** @type {string} */ text) => { say(text); void load(); };
-  const failed = () => { void call("state").then(drawState, () => {}); };
+  const failed = () => void refreshState();
   if (what === "details") showDetails(p);
   else if (what === "open" && p.url) window.open(p.url, "_blank", "noopener,noreferrer");
   else if (what === "copy-service") void copy(p.service);
   else if (what === "copy-user") void copy(p.user_name);
   else if (what === "rename") askRename(p, done, failed);
   else if (what === "delete") askDelete(chosen, done, failed);
+  else if (what === "hide") void hide(chosen, !chosen.every((each) => each.hidden));
+}
+
+/**
+ * Hides passkeys or brings them back. Nothing is lost by it, so nothing is asked.
+ * @param {Passkey[]} passkeys
+ * @param {boolean} hidden
+ */
+async function hide(passkeys, hidden) {
+  const changed = passkeys.filter((p) => p.hidden !== hidden);
+  try {
+    await call("hide", { ids: changed.map((p) => p.id), hidden });
+    say(`${hidden ? "Hidden" : "Brought back"}: ${several(changed.length, "passkey")}`,
+      () => void hide(changed.map((p) => ({ ...p, hidden })), !hidden));
+    await load();
+  } catch (err) {
+    complain(element("trouble"), err);
+  }
 }
 
 /** @param {string} text */
@@ -97,20 +167,18 @@ async function copy(text) {
   }
 }
 
-/** @param {"passkeys" | "history"} to */
+/** @param {View} to */
 async function show(to) {
   view = to;
-  element("show-passkeys").setAttribute("aria-pressed", String(to === "passkeys"));
-  element("show-history").setAttribute("aria-pressed", String(to === "history"));
-  input("filter").placeholder = to === "passkeys" ? "Filter by Service or User Name" : "Filter the History";
+  for (const name of views) element(`show-${name}`).setAttribute("aria-pressed", String(to === name));
+  input("filter").placeholder = to === "history" ? "Filter the History" : "Filter by Service or User Name";
   input("filter").setAttribute("aria-label", input("filter").placeholder);
+  drawWhich();
   filter();
-  if (to === "history") {
-    try {
-      await history.load();
-    } catch (err) {
-      complain(element("trouble"), err);
-    }
+  try {
+    await loadView();
+  } catch (err) {
+    complain(element("trouble"), err);
   }
 }
 
@@ -125,6 +193,7 @@ function key(e) {
   if (document.querySelector("dialog[open]")) return;
   const typing = e.target instanceof HTMLInputElement && e.target.type !== "checkbox";
   const search = input("filter");
+  if (view === "settings") return;
   if ((e.key === "f" && (e.ctrlKey || e.metaKey)) || (e.key === "/" && !typing)) {
     search.focus();
     search.select();
@@ -144,12 +213,13 @@ function key(e) {
 async function start() {
   prepareDialogs();
   input("filter").addEventListener("input", filter);
+  which.addEventListener("change", () => { drawWhich(); draw(); });
   element("clear").addEventListener("click", () => { input("filter").value = ""; filter(); input("filter").focus(); });
-  element("show-passkeys").addEventListener("click", () => void show("passkeys"));
-  element("show-history").addEventListener("click", () => void show("history"));
+  for (const name of views) element(`show-${name}`).addEventListener("click", () => void show(name));
   for (const button of element("actions").querySelectorAll("button")) button.addEventListener("click", () => act(button.dataset.act));
   document.addEventListener("keydown", key);
   document.addEventListener("visibilitychange", () => { if (!document.hidden) void load(); });
+  window.addEventListener("focus", () => void load());
   await begin();
   void watch(() => complain(element("trouble"), { message: "This page has ended.", hint: "Run `localpasskey manage` again." }));
   await load();

@@ -53,15 +53,22 @@ export function several(n, what, many = `${what}s`) {
   return n === 1 ? `1 ${what}` : `${n.toLocaleString()} ${many}`;
 }
 
+let fading = 0;
+
 /**
- * Says something for a moment.
+ * Says something for a moment; with undo, for as long as it takes to think again.
  * @param {string} text
+ * @param {() => void} [undo]
  */
-export function say(text) {
-  const toast = element("toast");
-  toast.textContent = text;
-  toast.classList.add("shown");
-  setTimeout(() => toast.classList.remove("shown"), 2500);
+export function say(text, undo) {
+  const box = element("toast-box");
+  const button = element("undo");
+  element("toast").textContent = text;
+  button.hidden = !undo;
+  button.onclick = () => { box.classList.remove("shown"); undo?.(); };
+  box.classList.add("shown");
+  clearTimeout(fading);
+  fading = window.setTimeout(() => box.classList.remove("shown"), undo ? 10_000 : 2500);
 }
 
 /**

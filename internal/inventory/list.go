@@ -11,7 +11,6 @@ import (
 	"time"
 	"unicode/utf8"
 
-	"github.com/localpasskey/localpasskey/internal/cli/view"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
@@ -69,9 +68,6 @@ func account(rpID string, handle []byte) string {
 	sum := sha256.Sum256(append([]byte(format+"\x00"+rpID+"\x00"), handle...))
 	return hex.EncodeToString(sum[:accountBytes])
 }
-
-// Encode writes the list.
-func (l *List) Encode(w io.Writer) error { return view.JSON(w, l) }
 
 // Decode reads a list, strictly: a file that says more than we know of, or less, is
 // not compared as if it were understood.
