@@ -45,9 +45,10 @@ test: go-version ## vet for Linux and macOS, all tests; FUZZ=5s adds each fuzz t
 
 e2e: go-version ## the end-to-end tests: real programs, real clients, a software TPM
 	@scripts/deps.sh e2e
+	@npm ci --silent --prefix test/npm
 	scripts/e2e.sh
 
-lint: go-version ## golangci-lint, gofumpt, dead code, shell scripts
+lint: go-version ## golangci-lint, gofumpt, dead code, types of the JavaScript, shell scripts
 	@scripts/deps.sh lint
 	@linter=$$($(TOOL) -n golangci-lint); \
 	for os in linux darwin; do \
@@ -60,6 +61,8 @@ lint: go-version ## golangci-lint, gofumpt, dead code, shell scripts
 	  echo "hint: $(TOOL) gofumpt -w ."; exit 1; \
 	fi
 	scripts/deadcode.sh
+	@npm ci --silent --prefix test/npm
+	test/npm/node_modules/.bin/tsc -p test/npm
 	shellcheck scripts/*.sh .ci/run
 
 bench: go-version ## measure; BENCH='-h' lists what can be measured

@@ -35,8 +35,10 @@ firefox-esr firefox-esr
 Xvfb xvfb
 xdotool xdotool
 pinentry-gtk-2 pinentry-gtk2
+node nodejs
+npm npm
 END
-    lint) echo "shellcheck shellcheck" ;;
+    lint) echo "shellcheck shellcheck" && echo "node nodejs" && echo "npm npm" ;;
     race) echo "gcc gcc" && needs test ;; # the race detector is C
     *) return 1 ;;
   esac

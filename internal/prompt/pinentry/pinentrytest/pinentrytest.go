@@ -24,7 +24,6 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
-	"time"
 )
 
 const (
@@ -120,12 +119,12 @@ func next(dir string) (string, error) {
 	return answer, err
 }
 
-// wait does not return. An empty select would not do: once no other goroutine is left,
+// wait waits for a signal that nobody sends. An empty select would not do: once no other goroutine is left,
 // Go takes it for a deadlock and ends the program.
 func wait() {
-	for {
-		time.Sleep(time.Hour)
-	}
+	never := make(chan os.Signal, 1)
+	signal.Notify(never, syscall.SIGUSR1)
+	<-never
 }
 
 func respond(answer string, say func(string, ...any)) {
