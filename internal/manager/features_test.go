@@ -8,6 +8,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/inventory"
@@ -62,7 +63,7 @@ func comparePage(ctx context.Context, t *testing.T, b browser.Browser) {
 	check(t, err)
 	check(t, hangUp())
 	all[1] = ctap.Passkey{RPID: "z.example", User: ctap.User{ID: []byte("z"), Name: "zoe <b>"}, Created: 1}
-	list, err := json.Marshal(inventory.Of("desk\u202etop", all, exported))
+	list, err := json.Marshal(inventory.Of("desk\u202etop", all, time.Unix(1_760_000_000, 0)))
 	check(t, err)
 
 	v, _ := visit(ctx, t, b, a)
@@ -118,6 +119,8 @@ func useKeyboard(ctx context.Context, t *testing.T, b browser.Browser) {
 	v.wants(t, `seen("actions")`, "false") // what Space has taken off
 	v.does(t, `press($("grid"), " "); press($("grid"), "ArrowDown", {shiftKey: true})`)
 	v.wants(t, `$("picked").textContent`, "2 passkeys")
+	v.does(t, `const before = document.querySelector("#rows .row"); window.dispatchEvent(new Event("focus")); await until(() => document.querySelector("#rows .row") !== before); await new Promise((f) => setTimeout(f, 200))`)
+	v.wants(t, `$("picked").textContent + $("grid").getAttribute("aria-activedescendant")`, "2 passkeysrow-2")
 	v.does(t, `press($("grid"), "Escape")`)
 	v.wants(t, `seen("actions")`, "false")
 	v.does(t, `press($("grid"), "Enter")`)

@@ -79,7 +79,7 @@ export class Grid {
    */
   look(wanted) {
     this.wanted = wanted;
-    this.filter(this.query);
+    this.arrange();
   }
 
   /** How many there are to look at, whatever the filter says. */

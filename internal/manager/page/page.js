@@ -19,6 +19,7 @@ const comparison = new Comparison(() => { drawWhich(); draw(); });
 const which = /** @type {HTMLSelectElement} */ (element("which"));
 /** @type {View} */
 let view = "passkeys";
+let looking = false;
 
 async function load() {
   try {
@@ -41,6 +42,13 @@ async function load() {
   } catch (err) {
     complain(element("trouble"), err);
   }
+}
+
+/** Comes to the front: browsers may say so twice, and one look is enough. */
+function atFront() {
+  if (document.hidden || looking) return;
+  looking = true;
+  void load().finally(() => { looking = false; });
 }
 
 /** Loads what only the view that is open shows. */
@@ -213,13 +221,13 @@ function key(e) {
 async function start() {
   prepareDialogs();
   input("filter").addEventListener("input", filter);
-  which.addEventListener("change", () => { drawWhich(); draw(); });
+  which.addEventListener("change", () => { drawWhich(); filter(); });
   element("clear").addEventListener("click", () => { input("filter").value = ""; filter(); input("filter").focus(); });
   for (const name of views) element(`show-${name}`).addEventListener("click", () => void show(name));
   for (const button of element("actions").querySelectorAll("button")) button.addEventListener("click", () => act(button.dataset.act));
   document.addEventListener("keydown", key);
-  document.addEventListener("visibilitychange", () => { if (!document.hidden) void load(); });
-  window.addEventListener("focus", () => void load());
+  document.addEventListener("visibilitychange", atFront);
+  window.addEventListener("focus", atFront);
   await begin();
   void watch(() => complain(element("trouble"), { message: "This page has ended.", hint: "Run `localpasskey manage` again." }));
   await load();
