@@ -28,6 +28,15 @@ func maxMessage(door ctap.Door) uint {
 	return maxMessageBytes
 }
 
+// versions are the CTAP versions that a door names. Firefox 140 takes a device that names
+// one unknown to it for one without CTAP2.
+func versions(door ctap.Door) []string {
+	if door == ctap.DoorHID {
+		return []string{"FIDO_2_1", "FIDO_2_0"}
+	}
+	return []string{"FIDO_2_3", "FIDO_2_1", "FIDO_2_0"}
+}
+
 // uvPasscodeInternal is USER_VERIFY_PASSCODE_INTERNAL of the FIDO registry: a PIN
 // typed at the authenticator's own prompt.
 const uvPasscodeInternal = 0x0004
@@ -55,7 +64,7 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 	}
 	left := uint(max(0, maxCredentials-count))
 	info := &ctap.GetInfoResponse{
-		Versions:                         []string{"FIDO_2_3", "FIDO_2_1", "FIDO_2_0"},
+		Versions:                         versions(door),
 		Extensions:                       extension.Supported(),
 		AAGUID:                           a.aaguid,
 		Options:                          a.options(door, settings),
@@ -75,9 +84,6 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 		MaxCredBlobLength:                extension.MaxBlobBytes,
 		MaxRPIDsForSetMinPINLength:       config.MaxRPIDs,
 		AuthenticatorConfigCommands:      a.config.Supported(),
-	}
-	if door == ctap.DoorHID { // Firefox 140 takes a key that names a version unknown to it for one without CTAP2
-		info.Versions = info.Versions[1:]
 	}
 	if a.gate.BuiltInUV != nil {
 		info.UVModality = uvPasscodeInternal

@@ -62,53 +62,52 @@ func (m *Manager) signal(ctx context.Context, req *ctap.SignalRequest) (*ctap.Si
 	response := &ctap.SignalResponse{}
 	for _, c := range found {
 		mine := bytes.Equal(c.User.ID, req.UserID)
+		var count *uint
+		var changed bool
 		switch {
 		case req.Signal == ctap.SignalUnknownCredential && bytes.Equal(c.ID, req.CredentialID):
-			err = m.setHidden(ctx, c, true, response)
+			count = &response.Hidden
+			changed, err = m.setHidden(ctx, c, true)
 		case req.Signal == ctap.SignalAllAcceptedCredentials && mine && c.Discoverable:
+			count = &response.Hidden
 			accepted := slices.ContainsFunc(req.Accepted, func(id []byte) bool { return bytes.Equal(id, c.ID) })
-			err = m.setHidden(ctx, c, !accepted, response)
+			if accepted {
+				count = &response.Restored
+			}
+			changed, err = m.setHidden(ctx, c, !accepted)
 		case req.Signal == ctap.SignalCurrentUserDetails && mine:
-			err = m.setNames(ctx, c, req, response)
+			count = &response.Renamed
+			changed, err = m.rename(ctx, c, req.Name, req.DisplayName)
 		}
 		if err != nil {
 			return nil, err
+		}
+		if changed {
+			*count++
 		}
 	}
 	return response, nil
 }
 
-// setHidden hides a credential or brings it back, durably.
-func (m *Manager) setHidden(ctx context.Context, c *credential.Credential, hidden bool, tally *ctap.SignalResponse) error {
+// setHidden hides a credential or brings it back, durably, if it is not so already.
+func (m *Manager) setHidden(ctx context.Context, c *credential.Credential, hidden bool) (changed bool, err error) {
 	if c.Hidden == hidden {
-		return nil
+		return false, nil
 	}
 	c.Hidden = hidden
 	if err := m.Store.Put(c); err != nil {
-		return err
+		return false, err
 	}
 	event := ctap.AuditRestored
 	if hidden {
 		event = ctap.AuditHidden
-		tally.Hidden++
-	} else {
-		tally.Restored++
 	}
 	m.Store.Note(ctap.NewAuditEntry(ctx, event, c.RP.ID, c.User.Name))
-	return nil
-}
-
-// setNames gives a credential its user's names, durably.
-func (m *Manager) setNames(ctx context.Context, c *credential.Credential, req *ctap.SignalRequest, tally *ctap.SignalResponse) error {
-	renamed, err := m.rename(ctx, c, req.Name, req.DisplayName)
-	if renamed {
-		tally.Renamed++
-	}
-	return err
+	return true, nil
 }
 
 // rename gives a credential other names, if they are others.
-func (m *Manager) rename(ctx context.Context, c *credential.Credential, name, displayName string) (renamed bool, err error) {
+func (m *Manager) rename(ctx context.Context, c *credential.Credential, name, displayName string) (changed bool, err error) {
 	name, displayName = credential.CutName(name), credential.CutName(displayName)
 	if c.User.Name == name && c.User.DisplayName == displayName {
 		return false, nil
@@ -132,5 +131,6 @@ func (m *Manager) hide(ctx context.Context, req *ctap.HideRequest) error {
 	if c == nil {
 		return ctap.NoCredentials
 	}
-	return m.setHidden(ctx, c, req.Hidden, &ctap.SignalResponse{})
+	_, err = m.setHidden(ctx, c, req.Hidden)
+	return err
 }

@@ -9,14 +9,10 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/test/browser"
 )
-
-// exported is when the other device's list was written.
-var exported = time.Unix(1_760_000_000, 0)
 
 const (
 	// screenshots names a directory for pictures of the page, where wanted.

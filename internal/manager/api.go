@@ -84,13 +84,13 @@ func (a *API) dispatch(ctx context.Context, name string, body []byte) (any, erro
 	case "settings":
 		return with(ctx, a, a.settings)
 	case "rename":
-		return asked(ctx, a, body, func(r *RenameRequest) []byte { return r.PIN }, a.rename)
+		return asked(ctx, a, body, func(r *RenameRequest) []byte { return r.PIN }, only(a.rename))
 	case "delete":
 		return asked(ctx, a, body, func(r *DeleteRequest) []byte { return r.PIN }, a.delete)
 	case "configure":
 		return asked(ctx, a, body, func(r *ConfigureRequest) []byte { return r.PIN }, a.configure)
 	case "hide":
-		return asked(ctx, a, body, noPIN, a.hide)
+		return asked(ctx, a, body, noPIN, only(a.hide))
 	case "compare":
 		return asked(ctx, a, body, noPIN, a.compare)
 	default:
@@ -106,6 +106,13 @@ func asked[Q, R any](ctx context.Context, a *API, body []byte, pin func(*Q) []by
 	}
 	defer clear(pin(req))
 	return with(ctx, a, func(ctx context.Context, c ctap.Authenticator) (R, error) { return act(ctx, c, req) })
+}
+
+// only makes what there is to tell of what tells nothing: that it is done.
+func only[Q any](act func(context.Context, ctap.Authenticator, *Q) error) func(context.Context, ctap.Authenticator, *Q) (struct{}, error) {
+	return func(ctx context.Context, c ctap.Authenticator, req *Q) (struct{}, error) {
+		return struct{}{}, act(ctx, c, req)
+	}
 }
 
 // noPIN is the PIN of a request that has none.
@@ -136,11 +143,7 @@ func with[R any](ctx context.Context, a *API, act func(context.Context, ctap.Aut
 }
 
 // rename gives a passkey new names.
-func (a *API) rename(ctx context.Context, c ctap.Authenticator, req *RenameRequest) (struct{}, error) {
-	return struct{}{}, a.giveNames(ctx, c, req)
-}
-
-func (a *API) giveNames(ctx context.Context, c ctap.Authenticator, req *RenameRequest) error {
+func (a *API) rename(ctx context.Context, c ctap.Authenticator, req *RenameRequest) error {
 	for _, name := range []string{req.UserName, req.DisplayName} {
 		if len(name) > ctap.MaxNameBytes {
 			return &ctap.Problem{What: fmt.Sprintf("the name has %d bytes, more than %d", len(name), ctap.MaxNameBytes), Hint: "choose a shorter one"}
@@ -151,7 +154,7 @@ func (a *API) giveNames(ctx context.Context, c ctap.Authenticator, req *RenameRe
 		return err
 	}
 	p := found[0]
-	token, err := permit(ctx, c, req.PIN, found)
+	token, err := permitManaging(ctx, c, req.PIN, found)
 	if err != nil {
 		return err
 	}
@@ -172,7 +175,7 @@ func (a *API) delete(ctx context.Context, c ctap.Authenticator, req *DeleteReque
 	if req.Typed != Confirmation(found) {
 		return nil, errors.New("what was typed is not what the page asked for; nothing was deleted")
 	}
-	token, err := permit(ctx, c, req.PIN, found)
+	token, err := permitManaging(ctx, c, req.PIN, found)
 	if err != nil {
 		return nil, err
 	}
@@ -225,8 +228,9 @@ func find(ctx context.Context, c ctap.Authenticator, ids Pick) ([]ctap.Passkey, 
 	return found, nil
 }
 
-// permit gets a token by the PIN, for one relying party where that is enough.
-func permit(ctx context.Context, c ctap.Authenticator, pin []byte, passkeys []ctap.Passkey) (pinuv.Token, error) {
+// permitManaging gets a token to manage passkeys, for one relying party where that is
+// enough.
+func permitManaging(ctx context.Context, c ctap.Authenticator, pin []byte, passkeys []ctap.Passkey) (pinuv.Token, error) {
 	rpID := passkeys[0].RPID
 	for _, p := range passkeys {
 		if p.RPID != rpID {
@@ -234,10 +238,14 @@ func permit(ctx context.Context, c ctap.Authenticator, pin []byte, passkeys []ct
 			break
 		}
 	}
+	return permit(ctx, c, pin, ctap.PermissionCredentialManagement, rpID)
+}
+
+// permit gets a token by the PIN, which it wipes.
+func permit(ctx context.Context, c ctap.Authenticator, pin []byte, permission ctap.Permission, rpID string) (pinuv.Token, error) {
 	typed := secret.Of(pin)
 	defer typed.Wipe()
-	platform := ctap.Platform{Authenticator: c, Protocol: pinuv.Two}
-	return platform.TokenWithPIN(ctx, typed, ctap.PermissionCredentialManagement, rpID)
+	return ctap.Platform{Authenticator: c, Protocol: pinuv.Two}.TokenWithPIN(ctx, typed, permission, rpID)
 }
 
 func descriptor(p ctap.Passkey) *ctap.Descriptor {

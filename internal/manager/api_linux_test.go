@@ -194,7 +194,7 @@ func TestAddress(t *testing.T) {
 
 // FuzzCall calls anything with anything: no panic, and always an answer in JSON.
 func FuzzCall(f *testing.F) {
-	for _, name := range []string{"state", "passkeys", "history", "rename", "delete"} {
+	for _, name := range []string{"state", "passkeys", "history", "settings", "rename", "delete", "configure", "hide", "compare"} {
 		f.Add(name, []byte(`{"ids":["01"],"typed":"a.example","pin":"MTIzNA=="}`))
 	}
 	a := apiOf(&listing{passkeys: []ctap.Passkey{{CredentialID: []byte{1}, RPID: "a.example"}}})

@@ -5,13 +5,10 @@ import (
 	"errors"
 	"strings"
 
-	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/demand"
 	"github.com/localpasskey/localpasskey/internal/inventory"
-	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/prompt"
-	"github.com/localpasskey/localpasskey/internal/secret"
 )
 
 // Settings is what is demanded of the person.
@@ -65,10 +62,7 @@ func (a *API) configure(ctx context.Context, c ctap.Authenticator, req *Configur
 	if err != nil || change.Subcommand == 0 {
 		return &Done{change.Done}, err
 	}
-	typed := secret.Of(req.PIN)
-	defer typed.Wipe()
-	platform := ctap.Platform{Authenticator: c, Protocol: pinuv.Two}
-	token, err := platform.TokenWithPIN(ctx, typed, ctap.PermissionConfiguration, "")
+	token, err := permit(ctx, c, req.PIN, ctap.PermissionConfiguration, "")
 	if err != nil {
 		return nil, err
 	}
@@ -82,21 +76,17 @@ type HideRequest struct {
 	Hidden bool `json:"hidden"`
 }
 
-func (a *API) hide(ctx context.Context, c ctap.Authenticator, req *HideRequest) (struct{}, error) {
+func (a *API) hide(ctx context.Context, c ctap.Authenticator, req *HideRequest) error {
 	found, err := find(ctx, c, req.IDs)
 	if err != nil {
-		return struct{}{}, err
+		return err
 	}
 	for _, p := range found {
-		params, err := cbor.Marshal(ctap.HideRequest{CredentialID: p.CredentialID, Hidden: req.Hidden})
-		if err == nil {
-			_, err = c.Vendor(ctx, ctap.CommandHide, params)
-		}
-		if err != nil {
-			return struct{}{}, err
+		if _, err := ctap.Call[struct{}](ctx, c, ctap.CommandHide, ctap.HideRequest{CredentialID: p.CredentialID, Hidden: req.Hidden}); err != nil {
+			return err
 		}
 	}
-	return struct{}{}, nil
+	return nil
 }
 
 // CompareRequest brings what another device has: a file of `localpasskey inventory

@@ -8,7 +8,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/cli/choose"
 	"github.com/localpasskey/localpasskey/internal/cli/command"
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -41,11 +40,7 @@ func hiding(around command.Program, hidden bool, c *cobra.Command) *cobra.Comman
 			if err != nil {
 				return err
 			}
-			params, err := cbor.Marshal(ctap.HideRequest{CredentialID: p.CredentialID, Hidden: hidden})
-			if err != nil {
-				return err
-			}
-			if _, err := client.Vendor(ctx, ctap.CommandHide, params); err != nil {
+			if _, err := ctap.Call[struct{}](ctx, client, ctap.CommandHide, ctap.HideRequest{CredentialID: p.CredentialID, Hidden: hidden}); err != nil {
 				return err
 			}
 			done := "offered again"

@@ -160,7 +160,7 @@ func checkHide(r *rig) {
 	r.SetPIN()
 	alice := r.Register(party.Site, "alice")
 	hide := func(id []byte, hidden bool) error {
-		_, err := r.A.Vendor(r.Context(), ctap.CommandHide, party.Raw(r.Rig, ctap.HideRequest{CredentialID: id, Hidden: hidden}))
+		_, err := ctap.Call[struct{}](r.Context(), r.A, ctap.CommandHide, ctap.HideRequest{CredentialID: id, Hidden: hidden})
 		return err
 	}
 	r.Wants(ctap.NoCredentials, hide([]byte("not here"), true))
