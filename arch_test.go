@@ -35,7 +35,7 @@ const (
 	modPurego   = "github.com/ebitengine/purego"
 	modSys      = "golang.org/x/sys"
 	modTerm     = "golang.org/x/term"
-	modSuffix   = "golang.org/x/net/publicsuffix"
+	modNet      = "golang.org/x/net"
 	modWebAuthn = "github.com/go-webauthn/webauthn"
 )
 
@@ -80,8 +80,11 @@ func table() map[string]row {
 		"internal/ctaphid":   {calls, nil},
 		"internal/uhid":      {calls, []string{modSys}},
 		"internal/socket":    {join(calls, "internal/process"), []string{modSys}},
-		"internal/nativemsg": {calls, []string{modSuffix}},
-		"internal/provider":  {calls, []string{modPurego}},
+		"internal/nativemsg": {join(calls, "internal/client"), nil},
+		// A web page's side of a ceremony, and which page asks.
+		"internal/client":   {join(calls, "internal/page"), []string{modNet}},
+		"internal/page":     {calls, nil},
+		"internal/provider": {calls, []string{modPurego}},
 
 		// Which programs ask: for people to read, whichever side has to tell them.
 		"internal/process": {nil, []string{modSys}},
@@ -98,12 +101,13 @@ func table() map[string]row {
 		// Programs' own: clients of the socket. The command line asks for a PIN, and shows
 		// what sites chose, by the rules of prompt; it knows no key and no store.
 		"internal/cli": {
-			join(calls, "internal/socket", "internal/prompt", "internal/manager", "internal/doctor", "internal/inventory", "internal/demand"),
+			join(calls, "internal/socket", "internal/prompt", "internal/manager", "internal/doctor", "internal/inventory", "internal/demand", "internal/browsers"),
 			[]string{modCobra, modSys, modTerm},
 		},
 		// The page shows what sites chose by the rules of prompt.
 		"internal/manager":   {join(calls, "internal/socket", "internal/prompt", "internal/inventory", "internal/demand"), []string{modSys}},
 		"internal/inventory": {calls, nil},
+		"internal/browsers":  {nil, nil},
 		"internal/demand":    {calls, nil},
 		"internal/doctor":    {join(calls, "internal/socket"), []string{modSys, modDBus}},
 		// The demo plays everybody: platform, relying party, person and attacker.
@@ -114,8 +118,8 @@ func table() map[string]row {
 
 		// Where both sides meet.
 		// The daemon names, in the audit trail, the programs that hold its device.
-		"internal/daemon": {join(both, "internal/process"), []string{modSys, modDBus}},
-		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon"}), []string{modCobra, modSys, modTerm}},
+		"internal/daemon": {join(both, "internal/process", "internal/page"), []string{modSys, modDBus}},
+		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon", "internal/browsers", "internal/process"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
 			[]string{modCobra, modSys, modTerm},

@@ -35,6 +35,7 @@ func run(ctx context.Context) int {
 		In:      os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Socket: below(os.Getenv("XDG_RUNTIME_DIR"), "localpasskey", "socket"),
 		Store:  below(dataHome(), "localpasskey", "passkeys.db"),
+		State:  below(stateHome(), "localpasskey"),
 		Daemon: runDaemon,
 		Agent:  runAgent,
 	}
@@ -56,6 +57,14 @@ func dataHome() string {
 		return dir
 	}
 	return below(os.Getenv("HOME"), ".local", "share")
+}
+
+// stateHome is where what may be lost is kept.
+func stateHome() string {
+	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
+		return dir
+	}
+	return below(os.Getenv("HOME"), ".local", "state")
 }
 
 // runDaemon joins the daemon with this machine's TPM and the person at this terminal.

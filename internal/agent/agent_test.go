@@ -69,7 +69,7 @@ func TestQuestionArrivesWhole(t *testing.T) {
 	sent := signIn()
 	sent.Permissions = ctap.PermissionGetAssertion | ctap.PermissionCredentialManagement
 	sent.Replaces, sent.Lost, sent.Losses, sent.Retries = true, 7, []string{"a: b", "c: d"}, 3
-	sent.Caller = ctap.Caller{Programs: []string{"firefox", "gnome-shell"}, Node: "/dev/hidraw3"}
+	sent.Caller = ctap.Caller{Programs: []string{"firefox", "gnome-shell"}, Node: "/dev/hidraw3", Page: "https://a.example", Top: "https://b.example"}
 	approval, err := remote.Approve(t.Context(), sent)
 	if err != nil || approval.Account != 1 {
 		t.Errorf("got %+v, %v", approval, err)

@@ -29,6 +29,8 @@ type question struct {
 	// Who asks.
 	Programs []string `cbor:"10,keyasint,omitempty"`
 	Node     string   `cbor:"11,keyasint,omitempty"`
+	Page     string   `cbor:"12,keyasint,omitempty"`
+	Top      string   `cbor:"13,keyasint,omitempty"`
 }
 
 // verdict is what the hardware said of a PIN. Status is OK for the right one,
@@ -53,6 +55,7 @@ func ask(a authenticator.Ask) *question {
 		Operation: string(a.Operation), RP: a.RP, Accounts: a.Accounts, Permissions: uint(a.Permissions),
 		Replaces: a.Replaces, Lost: uint(max(0, a.Lost)), Losses: a.Losses, Verify: a.Verify != nil,
 		Retries: uint(max(0, a.Retries)), Programs: a.Caller.Programs, Node: a.Caller.Node,
+		Page: a.Caller.Page, Top: a.Caller.Top,
 	}
 }
 
@@ -62,7 +65,7 @@ func (q *question) ask(verify verifier) authenticator.Ask {
 		Operation: authenticator.Operation(q.Operation), RP: q.RP, Accounts: q.Accounts,
 		Permissions: ctap.Permission(q.Permissions), Replaces: q.Replaces,
 		Lost: toInt(q.Lost), Losses: q.Losses, Retries: toInt(q.Retries),
-		Caller: ctap.Caller{Programs: q.Programs, Node: q.Node},
+		Caller: ctap.Caller{Programs: q.Programs, Node: q.Node, Page: q.Page, Top: q.Top},
 	}
 	if q.Verify {
 		a.Verify = verify

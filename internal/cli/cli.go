@@ -8,7 +8,9 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/localpasskey/localpasskey/internal/browsers"
 	"github.com/localpasskey/localpasskey/internal/cli/audit"
+	"github.com/localpasskey/localpasskey/internal/cli/browser"
 	"github.com/localpasskey/localpasskey/internal/cli/command"
 	"github.com/localpasskey/localpasskey/internal/cli/hide"
 	"github.com/localpasskey/localpasskey/internal/cli/inventory"
@@ -24,6 +26,8 @@ type Program struct {
 	// Socket and Store are where the daemon listens and keeps its store, unless a
 	// flag says otherwise; "" where the system names no place.
 	Socket, Store string
+	// State is where programs of ours note for each other what may be lost.
+	State string
 	// Daemon runs the daemon until ctx ends.
 	Daemon func(ctx context.Context, o DaemonOptions) error
 	// Agent asks the daemon's questions until ctx ends, or the daemon does.
@@ -118,6 +122,7 @@ func (r *run) root() *cobra.Command {
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)
 	root.AddCommand(hide.Commands(r.around())...)
+	root.AddCommand(browser.Command(r.around(), browsers.Log{Dir: r.State}))
 	return root
 }
 

@@ -48,7 +48,7 @@ func localpasskey() {
 	code := cli.Program{
 		Version: "0.0.0-test",
 		In:      os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Socket: os.Getenv("SOCKET"), Store: os.Getenv("STORE"),
+		Socket: os.Getenv("SOCKET"), Store: os.Getenv("STORE"), State: os.Getenv("STATE"),
 		Daemon: func(ctx context.Context, o cli.DaemonOptions) (err error) {
 			chip, err := swtpm.Start(ctx, o.TPM)
 			if err != nil {

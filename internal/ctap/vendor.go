@@ -23,11 +23,13 @@ const (
 
 // ListRequest asks for a page of the caller's passkeys, oldest first: from Cursor on,
 // which the page before gave, or from the beginning. Offset skips that many more, and
-// costs as much as listing them.
+// costs as much as listing them. With an RPID it is all of that relying party's, newest
+// first, on one page.
 type ListRequest struct {
 	Offset uint   `cbor:"1,keyasint,omitempty"`
 	Limit  uint   `cbor:"2,keyasint,omitempty"`
 	Cursor uint64 `cbor:"3,keyasint,omitempty"`
+	RPID   string `cbor:"4,keyasint,omitempty"`
 }
 
 // ListResponse is a page; Total counts all passkeys of the store. Next is the cursor

@@ -7,6 +7,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/page"
 )
 
 // channel is one channel of one door. Its calls come one after another.
@@ -16,9 +17,14 @@ type channel struct {
 	core   ctap.Authenticator // the core's own channel, once there is a core
 }
 
-// Channel opens a channel for caller, one for each connection or device channel.
+// Channel opens a channel for caller, one for each connection or device channel. On the
+// socket a browser's program may say for which page it asks.
 func (d *Daemon) Channel(caller ctap.Caller) ctap.Authenticator {
-	return &channel{d: d, caller: caller}
+	ch := &channel{d: d, caller: caller}
+	if caller.Door == ctap.DoorSocket {
+		return page.Listen(ch)
+	}
+	return ch
 }
 
 // admitted tells whether the caller may speak with this daemon at all. root may:

@@ -17,6 +17,9 @@ func (m *Manager) List(params cbor.Raw) (cbor.Raw, error) {
 }
 
 func (m *Manager) list(req ctap.ListRequest) (*ctap.ListResponse, error) {
+	if req.RPID != "" {
+		return m.listOf(req.RPID)
+	}
 	if req.Limit == 0 || req.Limit > maxPage {
 		req.Limit = maxPage
 	}
@@ -35,6 +38,19 @@ func (m *Manager) list(req ctap.ListRequest) (*ctap.ListResponse, error) {
 	}
 	response.Next = next
 	return &response, err
+}
+
+// listOf lists what is of one relying party, as much as an answer holds.
+func (m *Manager) listOf(rpID string) (*ctap.ListResponse, error) {
+	found, err := m.Store.ByRP(webauthn.RPIDHash(rpID))
+	if err != nil {
+		return nil, err
+	}
+	response := ctap.ListResponse{Total: uint(len(found))}
+	for _, c := range found[:min(len(found), maxPage)] {
+		response.Passkeys = append(response.Passkeys, passkey(c))
+	}
+	return &response, nil
 }
 
 // skip gives the cursor that many credentials on, 0 for the end.

@@ -171,6 +171,12 @@ func Describe(ask authenticator.Ask) (question string, ok bool) {
 		field(&b, "which calls itself", name)
 	}
 	describeAccounts(&b, ask.Accounts)
+	if page := ask.Caller.Page; page != "" {
+		field(&b, "on the page", Legible(page, maxOrigin))
+	}
+	if top := ask.Caller.Top; top != "" {
+		field(&b, "which is part of", Legible(top, maxOrigin))
+	}
 	if programs := programs(ask.Caller); programs != "" {
 		field(&b, "asked by (a hint, programs can lie)", programs)
 	}

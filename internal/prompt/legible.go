@@ -10,6 +10,7 @@ import (
 const (
 	maxName    = 64
 	maxService = 253 // the longest domain name there is
+	maxOrigin  = len("https://") + maxService + len(":65535")
 )
 
 // maxMarks is how many combining marks may follow a character. Piled higher they

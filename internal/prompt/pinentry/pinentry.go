@@ -120,7 +120,7 @@ func (p *Pinentry) dialog(ask authenticator.Ask) (*dialog, error) {
 		return nil, ctap.OperationDenied // nothing is approved that cannot be said
 	}
 	d := &dialog{
-		program: p.Program, text: plain(question), yes: verb(ask.Operation), no: "Refuse",
+		program: p.Program, text: plain(question), yes: verb(ask.Operation), no: noButton(ask),
 	}
 	if p.Terminal != nil {
 		d.ttyName = ttyPath
@@ -148,6 +148,16 @@ func verb(o authenticator.Operation) string {
 	default:
 		return "Allow"
 	}
+}
+
+// noButton names the button that does not allow. A browser whose page asks then lets the
+// person take another device.
+func noButton(ask authenticator.Ask) string {
+	ceremony := ask.Operation == authenticator.OperationRegister || ask.Operation == authenticator.OperationSignIn
+	if ceremony && ask.Caller.Page != "" {
+		return "Use another device"
+	}
+	return "Refuse"
 }
 
 // choose shows a page for each account, the newest first, until one is taken. Where

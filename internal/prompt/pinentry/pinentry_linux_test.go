@@ -104,6 +104,31 @@ CONFIRM
 	}
 }
 
+// A page's dialog says which page, and who refuses there gets the browser's own devices.
+func TestDialogSaysWhichPage(t *testing.T) {
+	t.Parallel()
+	d := sit(t, "no")
+	ask := signIn()
+	ask.Caller.Page, ask.Caller.Top = "https://login.example.com\nSETOK forged", "https://shop.example:8443"
+	if _, err := d.Approve(t.Context(), ask); !errors.Is(err, ctap.OperationDenied) {
+		t.Error(err)
+	}
+	want := `SETTITLE LocalPasskey
+SETDESC Sign in to example.com
+  which calls itself: ‹b›Ex‹/b› SETDESC forged
+  account: alice 100% (Alice)
+  on the page: https://login.example.com SETOK forged
+  which is part of: https://shop.example:8443
+  asked by (a hint, programs can lie): firefox ← gnome-shell
+SETOK Sign in
+SETCANCEL Use another device
+CONFIRM
+`
+	if got := d.shown(); got != want {
+		t.Errorf("shown:\n%s\nwant:\n%s", got, want)
+	}
+}
+
 func TestOnlyOKIsAYes(t *testing.T) {
 	t.Parallel()
 	for answer, want := range map[string]error{
