@@ -63,6 +63,7 @@ lint: go-version ## golangci-lint, gofumpt, dead code, types of the JavaScript, 
 	scripts/deadcode.sh
 	@npm ci --silent --prefix test/npm
 	test/npm/node_modules/.bin/tsc -p test/npm
+	test/npm/node_modules/.bin/tsc -p test/npm/tsconfig.extension.json
 	shellcheck scripts/*.sh .ci/run
 
 bench: go-version ## measure; BENCH='-h' lists what can be measured

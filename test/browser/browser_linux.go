@@ -8,6 +8,11 @@ type Config struct {
 	Dir string
 	// Display is where it shows its windows; nil: nowhere, it runs headless.
 	Display *Display
+	// Extensions are directories of unpacked extensions that it starts with.
+	Extensions []string
+	// Virtual: the browser plays a security key itself, once a page's PlugIn was called, and
+	// does not look for this machine's.
+	Virtual bool
 	// Args are more of the browser's own.
 	Args []string
 }
@@ -52,4 +57,11 @@ type Look struct {
 type Dressable interface {
 	Page
 	Look(ctx context.Context, l Look) error
+}
+
+// Keyed is a page whose browser can play a security key itself, so that a test sees when
+// the browser's own functions are used. Both browsers' are.
+type Keyed interface {
+	Page
+	PlugIn(ctx context.Context) error
 }

@@ -29,6 +29,10 @@ func chromiumArgs(c Config) []string {
 	if c.Display == nil {
 		args = append(args, "--headless=new")
 	}
+	if len(c.Extensions) > 0 {
+		all := strings.Join(c.Extensions, ",")
+		args = append(args, "--disable-extensions-except="+all, "--load-extension="+all)
+	}
 	return append(append(args, c.Args...), "about:blank")
 }
 
@@ -173,6 +177,17 @@ func (p *chromiumPage) Screenshot(ctx context.Context) ([]byte, error) {
 	var got struct{ Data []byte }
 	err := p.conn.call(ctx, p.session, "Page.captureScreenshot", map[string]any{"format": "png"}, &got)
 	return got.Data, err
+}
+
+// PlugIn gives the page a security key that says yes to everything.
+func (p *chromiumPage) PlugIn(ctx context.Context) error {
+	if err := p.conn.call(ctx, p.session, "WebAuthn.enable", map[string]any{}, nil); err != nil {
+		return err
+	}
+	return p.conn.call(ctx, p.session, "WebAuthn.addVirtualAuthenticator", map[string]any{"options": map[string]any{
+		"protocol": "ctap2", "transport": "usb", "hasResidentKey": true, "hasUserVerification": true,
+		"isUserVerified": true, "automaticPresenceSimulation": true,
+	}}, nil)
 }
 
 // Close closes the tab.

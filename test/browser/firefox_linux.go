@@ -18,10 +18,10 @@ const firefoxProgram = "/usr/lib/firefox-esr/firefox-esr"
 
 // firefoxPrefs are for a browser that nobody looks at, in a machine without a network,
 // whose passkeys come by USB.
-func firefoxPrefs() map[string]any {
+func firefoxPrefs(c Config) map[string]any {
 	return map[string]any{
-		"security.webauth.webauthn_enable_usbtoken":  true,
-		"security.webauth.webauthn_enable_softtoken": false,
+		"security.webauth.webauthn_enable_usbtoken":  !c.Virtual,
+		"security.webauth.webauthn_enable_softtoken": c.Virtual,
 		"remote.active-protocols":                    1, // BiDi
 		"marionette.port":                            0, // any
 		// Nothing of the first day, nothing that calls home, nothing in advance.
@@ -57,7 +57,7 @@ type Firefox struct {
 // StartFirefox starts one; ctx bounds how long that may take.
 func StartFirefox(ctx context.Context, c Config) (_ *Firefox, err error) {
 	profile := filepath.Join(c.Dir, "profile")
-	if err := writePrefs(profile); err != nil {
+	if err := writePrefs(profile, c); err != nil {
 		return nil, err
 	}
 	args := []string{
@@ -79,14 +79,17 @@ func StartFirefox(ctx context.Context, c Config) (_ *Firefox, err error) {
 	if err := b.connect(ctx, profile); err != nil {
 		return nil, err
 	}
+	if err := b.install(ctx, c.Extensions); err != nil {
+		return nil, err
+	}
 	return b, nil
 }
 
-func writePrefs(profile string) error {
+func writePrefs(profile string, c Config) error {
 	if err := os.MkdirAll(profile, 0o700); err != nil {
 		return err
 	}
-	prefs := firefoxPrefs()
+	prefs := firefoxPrefs(c)
 	var file strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(prefs)) {
 		value, err := json.Marshal(prefs[name])
@@ -133,6 +136,19 @@ func (b *Firefox) connect(ctx context.Context, profile string) error {
 	return b.problem(err)
 }
 
+// install adds extensions for as long as the browser runs.
+func (b *Firefox) install(ctx context.Context, dirs []string) error {
+	for _, dir := range dirs {
+		err := b.conn.call(ctx, "", "webExtension.install", map[string]any{
+			"extensionData": map[string]any{"type": "path", "path": dir},
+		}, nil)
+		if err != nil {
+			return b.problem(err)
+		}
+	}
+	return nil
+}
+
 // Log is what it prints.
 func (b *Firefox) Log() *Log { return b.log }
 
@@ -149,7 +165,7 @@ func (b *Firefox) Close() error {
 
 // Open opens a page in a tab of its own.
 func (b *Firefox) Open(ctx context.Context, url string) (Page, error) {
-	p := &firefoxPage{conn: b.conn}
+	p := &firefoxPage{conn: b.conn, window: b.window}
 	var made struct{ Context string }
 	if err := b.conn.call(ctx, "", "browsingContext.create", map[string]any{"type": "tab"}, &made); err != nil {
 		return nil, b.problem(err)
@@ -166,6 +182,7 @@ func (b *Firefox) Window() Window { return b.window }
 // firefoxPage is a browsing context of WebDriver BiDi.
 type firefoxPage struct {
 	conn    *conn
+	window  *marionette
 	context string
 }
 
@@ -193,6 +210,14 @@ func (p *firefoxPage) Screenshot(ctx context.Context) ([]byte, error) {
 	var got struct{ Data []byte }
 	err := p.conn.call(ctx, "", "browsingContext.captureScreenshot", map[string]any{"context": p.context}, &got)
 	return got.Data, err
+}
+
+// PlugIn gives the browser a security key that says yes to everything.
+func (p *firefoxPage) PlugIn(ctx context.Context) error {
+	return p.window.call(ctx, "WebAuthn:AddVirtualAuthenticator", map[string]any{
+		"protocol": "ctap2", "transport": "usb", "hasResidentKey": true, "hasUserVerification": true,
+		"isUserConsenting": true, "isUserVerified": true,
+	}, nil)
 }
 
 // Close closes the tab.

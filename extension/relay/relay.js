@@ -1,0 +1,73 @@
+// @ts-check
+"use strict";
+
+// Carries requests from the page to the background and answers back. What the page says
+// is passed on as a text; what the background has to know about the frame is asked of the
+// browser here. What the page is allowed, the background and the host decide.
+(() => {
+  const api = globalThis.browser ?? globalThis.chrome;
+
+  /** Ours. A page that asks for more at once, or says more, gets the browser's own function. */
+  const maxOpen = 8, maxCharacters = 256 * 1024;
+  let open = 0;
+  /** Whether the page's own functions are another extension's, which cannot be replaced. */
+  let lockedOut = false;
+
+  /** @param {string} op @returns {Promise<Context>} */
+  const contextOf = async (op) => ({
+    allowed: await isAllowed(op), crossOrigin: isCrossOrigin(),
+    activated: navigator.userActivation?.isActive ?? false, visible: document.visibilityState === "visible",
+  });
+
+  /**
+   * Asks the background; nothing comes of it when the page gives up.
+   * @param {PageRequest} request @param {AbortSignal} left @returns {Promise<Outcome>}
+   */
+  const askBackground = (request, left) => new Promise((resolve) => {
+    const port = api.runtime.connect({ name: "page" });
+    left.addEventListener("abort", () => { port.disconnect(); resolve({ browser: true }); });
+    port.onMessage.addListener((/** @type {Outcome} */ outcome) => { port.disconnect(); resolve(outcome); });
+    port.onDisconnect.addListener(() => { void api.runtime.lastError; resolve({ browser: true }); });
+    port.postMessage(request);
+  });
+
+  /** @param {any} message @param {AbortSignal} left @returns {Promise<Outcome>} */
+  async function forward(message, left) {
+    if (message?.op === "lockedOut") lockedOut = true;
+    const op = message?.op, options = JSON.stringify(message?.options);
+    if (typeof op !== "string" || options === undefined || options.length > maxCharacters) return { browser: true };
+    const context = await contextOf(op);
+    return left.aborted ? { browser: true } : askBackground({ op, options, context }, left);
+  }
+
+  /** @param {MessagePort} page @param {any} message */
+  async function serve(page, message) {
+    const left = new AbortController();
+    page.onmessage = ({ data }) => { if (data?.op === "abort") left.abort(); };
+    open++;
+    try {
+      page.postMessage(await forward(message, left.signal));
+    } catch {
+      page.postMessage({ browser: true });
+    }
+    open--;
+    page.close();
+  }
+
+  api.runtime.onMessage.addListener((message, _, reply) => {
+    if (message === "lockedOut") reply(lockedOut);
+  });
+
+  window.addEventListener("message", (event) => {
+    const page = event.ports[0];
+    if (event.source !== window || event.data?.localpasskey !== 1 || !page) return;
+    event.stopImmediatePropagation();
+    // An extension that was reloaded has left this script behind, which reaches nobody any more.
+    if (!api.runtime?.id || open >= maxOpen) {
+      page.postMessage({ browser: true });
+      return;
+    }
+    page.onmessage = ({ data }) => { serve(page, data); };
+    page.postMessage({ ready: true });
+  }, true);
+})();

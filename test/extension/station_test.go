@@ -1,0 +1,146 @@
+//go:build e2e && linux
+
+package extension_test
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/localpasskey/localpasskey/test/browser"
+)
+
+// What the extension is known by.
+const (
+	hostName    = "localpasskey.browser"
+	chromiumID  = "ifeomefcpkdpfpofjjaljmcdmmgedimc"
+	firefoxID   = "extension@localpasskey"
+	extensionIn = "../../extension"
+)
+
+// Bounds of time, on a machine that may be busy.
+const (
+	startLimit = 2 * time.Minute
+	patience   = 30 * time.Second
+)
+
+// station is a browser with the extension, and the directory of the host that it starts.
+type station struct {
+	name    string
+	browser browser.Browser
+	home    string // of the browser
+	host    string
+}
+
+// start gives a station whose host is the program of that package.
+func start(t *testing.T, name, program string) *station {
+	t.Helper()
+	s := &station{name: name, home: t.TempDir(), host: t.TempDir()}
+	build(t, program, filepath.Join(s.host, "host"))
+	s.allow(t)
+	ours, err := filepath.Abs(extensionIn)
+	check(t, err)
+	config := browser.Config{Dir: s.home, Extensions: []string{ours}, Virtual: true}
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+	defer cancel()
+	if name == "Chromium" {
+		s.browser, err = browser.StartChromium(ctx, config)
+	} else {
+		s.browser, err = browser.StartFirefox(ctx, config)
+	}
+	check(t, err)
+	t.Cleanup(func() { check(t, s.browser.Close()) })
+	return s
+}
+
+// build builds a program of this module.
+func build(t *testing.T, program, file string) {
+	t.Helper()
+	c := exec.CommandContext(t.Context(), "go", "build", "-o", file, program)
+	c.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%s: %v: %s", c, err, out)
+	}
+}
+
+// allow writes the file by which the browser finds the host and lets the extension use it.
+func (s *station) allow(t *testing.T) {
+	t.Helper()
+	manifest := map[string]any{"name": hostName, "description": "LocalPasskey", "path": filepath.Join(s.host, "host"), "type": "stdio"}
+	file := filepath.Join(s.home, ".mozilla", "native-messaging-hosts", hostName+".json")
+	if s.name == "Chromium" {
+		file = filepath.Join(s.home, "NativeMessagingHosts", hostName+".json")
+		manifest["allowed_origins"] = []string{"chrome-extension://" + chromiumID + "/"}
+	} else {
+		manifest["allowed_extensions"] = []string{firefoxID}
+	}
+	content, err := json.Marshal(manifest)
+	check(t, err)
+	check(t, os.MkdirAll(filepath.Dir(file), 0o700))
+	check(t, os.WriteFile(file, content, 0o600))
+}
+
+// open opens a page on which the extension is at work: a browser that has just started may
+// be without it on the first ones.
+func (s *station) open(t *testing.T, url string) browser.Page {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+	defer cancel()
+	for {
+		opened, err := s.browser.Open(ctx, url)
+		check(t, err)
+		var native bool
+		check(t, opened.Evaluate(ctx, `Function.prototype.toString.call(navigator.credentials.create).includes("[native code]")`, &native))
+		if !native {
+			return opened
+		}
+		check(t, opened.Close(ctx))
+		time.Sleep(100 * time.Millisecond)
+	}
+}
+
+// wants holds an expression to its value, as a text.
+func wants(t *testing.T, p browser.Page, expression, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	var got string
+	if err := p.Evaluate(ctx, "(async () => String(await ("+expression+")))()", &got); err != nil {
+		t.Fatalf("%s: %v", expression, err)
+	}
+	if got != want {
+		t.Errorf("%s: %q, want %q", expression, got, want)
+	}
+}
+
+// script tells the scripted host what to do from now on.
+func (s *station) script(t *testing.T, format string, args ...any) {
+	t.Helper()
+	check(t, os.WriteFile(filepath.Join(s.host, "script"), fmt.Appendf(nil, format, args...), 0o600))
+}
+
+// heard gives what the scripted host was told since the last time.
+func (s *station) heard(t *testing.T) []string {
+	t.Helper()
+	file := filepath.Join(s.host, "heard")
+	content, err := os.ReadFile(file)
+	if os.IsNotExist(err) {
+		return nil
+	}
+	check(t, err)
+	check(t, os.Remove(file))
+	return strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
+}
+
+func check(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
