@@ -68,6 +68,15 @@
   /** @param {{ name: string, message: string }} error */
   const exception = (error) => (error.name === "TypeError" ? new safe.TypeError(error.message) : new safe.DOMException(error.message, error.name));
 
+  /** The credential, unless there is none, or none that can be read. @param {Outcome} outcome */
+  const made = (outcome) => {
+    try {
+      return outcome.browser ? undefined : credential(outcome.result);
+    } catch {
+      return undefined;
+    }
+  };
+
   /** @param {"create" | "get"} op @param {Function} own what was there */
   const ceremony = (op, own) => ({
     async [op]() {
@@ -75,7 +84,7 @@
       if (!request) return apply(own, this, arguments);
       const outcome = await ask(op, request.said, request.signal);
       if (outcome.error) throw exception(outcome.error);
-      return outcome.browser ? apply(own, this, arguments) : credential(outcome.result);
+      return made(outcome) ?? apply(own, this, arguments);
     },
   })[op];
 

@@ -36,17 +36,16 @@ async function policyByTrial(op) {
   }
 }
 
-/** A frame's policy stays as it is. @type {Map<string, Promise<boolean>>} */
-const trials = new Map();
+/** What a frame may do it may from then on; what it may not can be for want of a gesture. @type {Set<string>} */
+const found = new Set();
 
 /** @param {string} op */
 async function isAllowed(op) {
   if (op !== "create" && op !== "get") return true;
   const told = policyOf(`publickey-credentials-${op}`);
   if (told !== undefined) return told;
-  const trial = trials.get(op) ?? policyByTrial(op);
-  trials.set(op, trial);
-  return trial;
+  if (!found.has(op) && await policyByTrial(op)) found.add(op);
+  return found.has(op);
 }
 
 /** Whether this frame or one around it is of another origin than the rest (§5.1.3 "sameOriginWithAncestors"). */

@@ -10,6 +10,8 @@ type Config struct {
 	Display *Display
 	// Extensions are directories of unpacked extensions that it starts with.
 	Extensions []string
+	// UUIDs say where Firefox keeps the pages of extensions, by ID: moz-extension://UUID/.
+	UUIDs map[string]string
 	// Virtual: the browser plays a security key itself, once a page's PlugIn was called, and
 	// does not look for this machine's.
 	Virtual bool
@@ -64,4 +66,6 @@ type Dressable interface {
 type Keyed interface {
 	Page
 	PlugIn(ctx context.Context) error
+	// Front brings the page's tab to the front.
+	Front(ctx context.Context) error
 }

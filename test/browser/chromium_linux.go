@@ -190,6 +190,11 @@ func (p *chromiumPage) PlugIn(ctx context.Context) error {
 	}}, nil)
 }
 
+// Front brings the tab to the front.
+func (p *chromiumPage) Front(ctx context.Context) error {
+	return p.conn.call(ctx, p.session, "Page.bringToFront", map[string]any{}, nil)
+}
+
 // Close closes the tab.
 func (p *chromiumPage) Close(ctx context.Context) error {
 	return p.conn.call(ctx, "", "Target.closeTarget", map[string]any{"targetId": p.target}, nil)

@@ -90,6 +90,13 @@ func writePrefs(profile string, c Config) error {
 		return err
 	}
 	prefs := firefoxPrefs(c)
+	if len(c.UUIDs) > 0 {
+		uuids, err := json.Marshal(c.UUIDs)
+		if err != nil {
+			return err
+		}
+		prefs["extensions.webextensions.uuids"] = string(uuids)
+	}
 	var file strings.Builder
 	for _, name := range slices.Sorted(maps.Keys(prefs)) {
 		value, err := json.Marshal(prefs[name])
@@ -218,6 +225,11 @@ func (p *firefoxPage) PlugIn(ctx context.Context) error {
 		"protocol": "ctap2", "transport": "usb", "hasResidentKey": true, "hasUserVerification": true,
 		"isUserConsenting": true, "isUserVerified": true,
 	}, nil)
+}
+
+// Front brings the tab to the front.
+func (p *firefoxPage) Front(ctx context.Context) error {
+	return p.conn.call(ctx, "", "browsingContext.activate", map[string]any{"context": p.context}, nil)
 }
 
 // Close closes the tab.

@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -36,17 +37,16 @@ type station struct {
 	browser browser.Browser
 	home    string // of the browser
 	host    string
+	plugged bool
 }
 
-// start gives a station whose host is the program of that package.
-func start(t *testing.T, name, program string) *station {
+// start gives a station without a host that it may start; see allow.
+func start(t *testing.T, name string) *station {
 	t.Helper()
 	s := &station{name: name, home: t.TempDir(), host: t.TempDir()}
-	build(t, program, filepath.Join(s.host, "host"))
-	s.allow(t)
 	ours, err := filepath.Abs(extensionIn)
 	check(t, err)
-	config := browser.Config{Dir: s.home, Extensions: []string{ours}, Virtual: true}
+	config := browser.Config{Dir: s.home, Extensions: []string{ours}, Virtual: true, UUIDs: map[string]string{firefoxID: firefoxUUID}}
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
 	if name == "Chromium" {
@@ -69,16 +69,21 @@ func build(t *testing.T, program, file string) {
 	}
 }
 
-// allow writes the file by which the browser finds the host and lets the extension use it.
-func (s *station) allow(t *testing.T) {
+// allow writes the file by which the browser finds the host and lets an extension use it:
+// ours, or else one of that name.
+func (s *station) allow(t *testing.T, other string) {
 	t.Helper()
+	chromium, firefox := chromiumID, firefoxID
+	if other != "" {
+		chromium, firefox = strings.Repeat("a", len(chromiumID)), other+"@localpasskey"
+	}
 	manifest := map[string]any{"name": hostName, "description": "LocalPasskey", "path": filepath.Join(s.host, "host"), "type": "stdio"}
 	file := filepath.Join(s.home, ".mozilla", "native-messaging-hosts", hostName+".json")
 	if s.name == "Chromium" {
 		file = filepath.Join(s.home, "NativeMessagingHosts", hostName+".json")
-		manifest["allowed_origins"] = []string{"chrome-extension://" + chromiumID + "/"}
+		manifest["allowed_origins"] = []string{"chrome-extension://" + chromium + "/"}
 	} else {
-		manifest["allowed_extensions"] = []string{firefoxID}
+		manifest["allowed_extensions"] = []string{firefox}
 	}
 	content, err := json.Marshal(manifest)
 	check(t, err)
@@ -103,6 +108,34 @@ func (s *station) open(t *testing.T, url string) browser.Page {
 		check(t, opened.Close(ctx))
 		time.Sleep(100 * time.Millisecond)
 	}
+}
+
+// firefoxUUID is where Firefox keeps the extension's pages; the profile says so before.
+const firefoxUUID = "0f0f0f0f-0000-4000-8000-000000000000"
+
+// extensionPage opens a page of the extension's own in a tab.
+func (s *station) extensionPage(t *testing.T, path string) browser.Page {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
+	defer cancel()
+	address := "chrome-extension://" + chromiumID + "/" + path
+	if s.name == "Firefox" {
+		address = "moz-extension://" + firefoxUUID + "/" + path
+	}
+	p, err := s.browser.Open(ctx, address)
+	check(t, err)
+	return p
+}
+
+// plug gives a page a security key of the browser's own: Chromium has one for each page,
+// Firefox one for all, and asks which of several is meant.
+func (s *station) plug(t *testing.T, p browser.Page) {
+	t.Helper()
+	if s.name == "Firefox" && s.plugged {
+		return
+	}
+	s.plugged = true
+	check(t, p.(browser.Keyed).PlugIn(t.Context()))
 }
 
 // wants holds an expression to its value, as a text.
@@ -143,4 +176,14 @@ func check(t *testing.T, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
+}
+
+// registered is an answer of the scripted host's: pages know it by its ID.
+const registered = `{"protocol":1,"result":{"id":"b3Vycw","rawId":"b3Vycw","type":"public-key","authenticatorAttachment":"platform",` +
+	`"clientExtensionResults":{},"response":{"clientDataJSON":"e30","attestationObject":"oA","authenticatorData":"AA",` +
+	`"transports":["internal"],"publicKeyAlgorithm":-7}}}`
+
+func median(all []time.Duration) time.Duration {
+	slices.Sort(all)
+	return all[len(all)/2]
 }

@@ -25,6 +25,22 @@
     },
     create: (more = {}, beside = {}) => lab.told(() => navigator.credentials.create({ publicKey: creation(more), ...beside })),
     get: (more = {}, beside = {}) => lab.told(() => navigator.credentials.get({ publicKey: request(more), ...beside })),
+    /** The credential's ID. */
+    id: () => navigator.credentials.get({ publicKey: request({}) }).then((/** @type {any} */ c) => c.id),
+    /** What comes of a call that may never end. @param {() => Promise<any>} call */
+    within: (call) => Promise.race([call(), new Promise((done) => setTimeout(() => done("waits"), 2000))]),
+    /** Has a window without scripts of its own do it. @param {any} window */
+    inWindow: (window) => lab.told(() => window.navigator.credentials.create({ publicKey: creation({}) })),
+    /** Speaks to the relay as the extension's own script does. @param {any} hello @param {any} first @param {Window} [to] */
+    forge: (hello, first, to = window) => new Promise((done) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.onmessage = ({ data }) => (data.ready ? port1.postMessage(first) : done(data));
+      to.postMessage(hello, "*", [port2]);
+    }),
+    forgeParent: () => Promise.race([
+      lab.forge({ localpasskey: 1 }, { op: "create", options: {} }, parent).then(() => "answered"),
+      new Promise((done) => setTimeout(() => done("silence"), 1500)),
+    ]),
     /** @param {Record<string, string>} attributes @returns {Promise<HTMLIFrameElement>} */
     frame(attributes) {
       const frame = document.createElement("iframe");

@@ -6,6 +6,7 @@
 // a line, and a line "withdrawn" where the port was closed on a question.
 //
 //	answer JSON      answers
+//	echo             answers with the origin for an ID
 //	hold             says that the person is asked, and no more
 //	silent           nothing
 //	crash            ends
@@ -26,10 +27,14 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 )
 
 // oversize is more than Chromium takes.
 const oversize = 1<<20 + 1
+
+// echo is a credential whose ID tells the origin, in hexadecimal.
+const echo = `{"protocol":1,"result":{"id":"%x","rawId":"AA","type":"public-key","clientExtensionResults":{},"response":{"clientDataJSON":"e30","attestationObject":"oA","authenticatorData":"AA"}}}`
 
 const ready = `{"protocol":1,"result":{"version":"scripted","setUp":true,"pinSet":true,"pinRetries":8,"ready":true,"passkeys":2}}`
 
@@ -49,14 +54,14 @@ func run(dir string, in io.Reader, out io.Writer) error {
 		if err != nil {
 			return err
 		}
-		var asked struct{ Op string }
+		var asked struct{ Op, Origin string }
 		if err := json.Unmarshal(message, &asked); err != nil {
 			return err
 		}
 		if asked.Op == "status" {
 			err = write(out, ready)
 		} else if err = note(dir, string(message)); err == nil {
-			err = answer(dir, in, out)
+			err = answer(dir, asked.Origin, in, out)
 		}
 		if err != nil {
 			return err
@@ -65,7 +70,7 @@ func run(dir string, in io.Reader, out io.Writer) error {
 }
 
 // answer does what the script says.
-func answer(dir string, in io.Reader, out io.Writer) error {
+func answer(dir, origin string, in io.Reader, out io.Writer) error {
 	script, err := os.ReadFile(filepath.Join(dir, "script"))
 	if err != nil {
 		return err
@@ -74,6 +79,9 @@ func answer(dir string, in io.Reader, out io.Writer) error {
 	switch what, text, _ := strings.Cut(string(script), " "); what {
 	case "answer":
 		return write(out, text)
+	case "echo":
+		time.Sleep(500 * time.Millisecond) // so that others are asked meanwhile
+		return write(out, fmt.Sprintf(echo, origin))
 	case "hold":
 		return errors.Join(write(out, asking), withdrawn(dir, in))
 	case "silent":
