@@ -330,6 +330,11 @@ func (v *visitor) pages(t *testing.T, address string) {
 		if !strings.HasPrefix(got, "Connected, set, 8 tries left") {
 			t.Errorf("%s: %q", path, got)
 		}
+		if path == "ui/popup.html" {
+			check(t, s.Page.(browser.Keyed).Front(t.Context()))
+			reload(t, p)
+			wants(t, p, `document.getElementById("host").textContent + ", " + document.getElementById("count").textContent`, "localhost, 1 passkey for this site.")
+		}
 		v.picture(t, p, path)
 		check(t, p.Close(t.Context()))
 	}

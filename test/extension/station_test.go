@@ -40,13 +40,36 @@ type station struct {
 	plugged bool
 }
 
-// start gives a station without a host that it may start; see allow.
+// start gives a station without a host that it may start; see allow. It has our extension.
 func start(t *testing.T, name string) *station {
 	t.Helper()
-	s := &station{name: name, home: t.TempDir(), host: t.TempDir()}
+	return startWith(t, name, ourDir(t))
+}
+
+// ourDir is where our extension is.
+func ourDir(t *testing.T) string {
+	t.Helper()
 	ours, err := filepath.Abs(extensionIn)
 	check(t, err)
-	config := browser.Config{Dir: s.home, Extensions: []string{ours}, Virtual: true, UUIDs: map[string]string{firefoxID: firefoxUUID}}
+	return ours
+}
+
+// shortDir is a temporary directory without the test's name: Chromium keeps a socket below
+// its home, whose path may have 107 bytes.
+func shortDir(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "ext")
+	check(t, err)
+	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
+	return dir
+}
+
+// startWith is start with these extensions, in their order.
+func startWith(t *testing.T, name string, extensions ...string) *station {
+	t.Helper()
+	s := &station{name: name, home: shortDir(t), host: t.TempDir()}
+	config := browser.Config{Dir: s.home, Extensions: extensions, Virtual: true, UUIDs: map[string]string{firefoxID: firefoxUUID}}
+	var err error
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
 	if name == "Chromium" {
