@@ -126,21 +126,22 @@
    */
   const replace = (where, name, make) => {
     const was = safe.descriptor(where, name);
-    if (was && !was.configurable) return false;
+    if (was && !was.configurable) return;
     const own = was && (was.value ?? where[name]), ours = make(name, own);
-    if (own && apply(source, own, []) === apply(source, ours, [])) return true;
+    if (own && apply(source, own, []) === apply(source, ours, [])) return;
     Reflect.defineProperty(where, name, { value: ours, writable: true, enumerable: was?.enumerable ?? true, configurable: true });
-    return true;
   };
 
-  let open = true;
   for (const op of ["create", "get"]) {
-    open = replace(Container, op, ceremony) && open;
+    replace(Container, op, ceremony);
     // Another extension may have put its own on the object, in front of the prototype.
-    if (safe.descriptor(credentials, op)) open = replace(credentials, op, ceremony) && open;
+    if (safe.descriptor(credentials, op)) replace(credentials, op, ceremony);
   }
   replace(Credential, "isUserVerifyingPlatformAuthenticatorAvailable", availability);
   if (safe.descriptor(Credential, "getClientCapabilities")) replace(Credential, "getClientCapabilities", capabilities);
   for (const name of abilities) if (name.startsWith("signal")) replace(Credential, name, signal);
-  if (!open) ask("lockedOut", {}); // the popup says so
+  // Whichever extension comes first: who makes them so that nobody can change them, has the
+  // last word. The popup says so.
+  const locked = (/** @type {object} */ where) => safe.descriptor(where, "create")?.configurable === false;
+  safe.later(() => { if (locked(Container) || locked(credentials)) ask("lockedOut", {}); }, 0);
 })();

@@ -5,13 +5,18 @@
 // is passed on as a text; what the background has to know about the frame is asked of the
 // browser here. What the page is allowed, the background and the host decide.
 (() => {
-  const api = globalThis.browser ?? globalThis.chrome;
+  // Pages that never use passkeys pay for nothing here but one listener: the browser makes
+  // its interfaces for extensions when they are first used.
+  const api = () => globalThis.browser ?? globalThis.chrome;
 
   /** Ours. A page that asks for more at once, or says more, gets the browser's own function. */
   const maxOpen = 8, maxCharacters = 256 * 1024;
   let open = 0;
-  /** Whether the page's own functions are another extension's, which cannot be replaced. */
-  let lockedOut = false;
+
+  /** The page's functions are another extension's, which cannot be replaced: the popup may ask. */
+  const lockOut = () => api().runtime.onMessage.addListener((message, _, reply) => {
+    if (message === "lockedOut") reply(true);
+  });
 
   /** @param {string} op @returns {Promise<Context>} */
   const contextOf = async (op) => ({
@@ -24,16 +29,16 @@
    * @param {PageRequest} request @param {AbortSignal} left @returns {Promise<Outcome>}
    */
   const askBackground = (request, left) => new Promise((resolve) => {
-    const port = api.runtime.connect({ name: "page" });
+    const port = api().runtime.connect({ name: "page" });
     left.addEventListener("abort", () => { port.disconnect(); resolve({ browser: true }); });
     port.onMessage.addListener((/** @type {Outcome} */ outcome) => { port.disconnect(); resolve(outcome); });
-    port.onDisconnect.addListener(() => { void api.runtime.lastError; resolve({ browser: true }); });
+    port.onDisconnect.addListener(() => { void api().runtime.lastError; resolve({ browser: true }); });
     port.postMessage(request);
   });
 
   /** @param {any} message @param {AbortSignal} left @returns {Promise<Outcome>} */
   async function forward(message, left) {
-    if (message?.op === "lockedOut") lockedOut = true;
+    if (message?.op === "lockedOut") lockOut();
     const op = message?.op, options = JSON.stringify(message?.options);
     if (typeof op !== "string" || options === undefined || options.length > maxCharacters) return { browser: true };
     const context = await contextOf(op);
@@ -54,16 +59,12 @@
     page.close();
   }
 
-  api.runtime.onMessage.addListener((message, _, reply) => {
-    if (message === "lockedOut") reply(lockedOut);
-  });
-
   window.addEventListener("message", (event) => {
     const page = event.ports[0];
     if (event.source !== window || event.data?.localpasskey !== 1 || !page) return;
     event.stopImmediatePropagation();
     // An extension that was reloaded has left this script behind, which reaches nobody any more.
-    if (!api.runtime?.id || open >= maxOpen) {
+    if (!api().runtime?.id || open >= maxOpen) {
       page.postMessage({ browser: true });
       return;
     }
