@@ -25,7 +25,7 @@ PROGRAMS = $(notdir $(wildcard cmd/*))
 # The demo brings a relying party and starts a software TPM: never installed.
 INSTALLED = $(filter-out localpasskey-demo,$(PROGRAMS))
 
-.PHONY: help demo test e2e lint bench campaign build install clean go-version
+.PHONY: help demo test e2e lint bench campaign build extension install clean go-version
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -81,6 +81,9 @@ build: go-version ## build every program into bin/; needs no root and no C compi
 	  echo "bin/$$program"; \
 	  $(GOBUILD) -o "bin/$$program" "./cmd/$$program"; \
 	done
+
+extension: go-version ## pack the browser extension into dist/, one package for each family of browsers
+	@go run ./packaging/extension dist
 
 # Takes what `make build` left, so that root compiles nothing.
 install: ## install the programs and the menu entry below DESTDIR and PREFIX (/usr/local), never the demo

@@ -125,6 +125,9 @@ func table() map[string]row {
 			[]string{modCobra, modSys, modTerm},
 		},
 
+		// Packs the extension's files.
+		"packaging/extension": {nil, nil},
+
 		// Starts the separate program swtpm; for tests, the demo and test/ alone.
 		"internal/swtpm": {nil, []string{modTPM, modSys}},
 	}

@@ -338,6 +338,20 @@ func (v *visitor) pages(t *testing.T, address string) {
 		v.picture(t, p, path)
 		check(t, p.Close(t.Context()))
 	}
+	v.list(t)
+}
+
+// list shows the browser's own page of extensions, which has no error to tell of.
+func (v *visitor) list(t *testing.T) {
+	t.Helper()
+	if v.name != "Chromium" {
+		return // whose page is out of a debugger's reach
+	}
+	p, err := v.browser.Open(t.Context(), "chrome://extensions/?id="+chromiumID)
+	check(t, err)
+	defer func() { check(t, p.Close(t.Context())) }()
+	wants(t, p, `chrome.developerPrivate.getExtensionInfo("`+chromiumID+`").then((e) => [e.name, e.state, e.manifestErrors.length, e.runtimeErrors.length].join())`, "LocalPasskey,ENABLED,0,0")
+	v.picture(t, p, "list.html")
 }
 
 // picture keeps what a page looks like where PICTURES names a directory.

@@ -58,7 +58,7 @@ func TestNeighbours(t *testing.T) {
 			{"listens after", listening, true, ours},
 		} {
 			t.Run(name+" "+c.name, func(t *testing.T) {
-				order := []string{neighbour(t, c.does), ourDir(t)}
+				order := []string{neighbour(t, c.does), ourDir(t, name)}
 				if c.after {
 					order[0], order[1] = order[1], order[0]
 				}

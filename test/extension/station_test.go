@@ -3,6 +3,7 @@
 package extension_test
 
 import (
+	"archive/zip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -14,15 +15,15 @@ import (
 	"testing"
 	"time"
 
+	"github.com/localpasskey/localpasskey/internal/browsers"
 	"github.com/localpasskey/localpasskey/test/browser"
 )
 
 // What the extension is known by.
 const (
-	hostName    = "localpasskey.browser"
-	chromiumID  = "ifeomefcpkdpfpofjjaljmcdmmgedimc"
-	firefoxID   = "extension@localpasskey"
-	extensionIn = "../../extension"
+	hostName   = browsers.HostName
+	chromiumID = browsers.ChromiumID
+	firefoxID  = browsers.FirefoxID
 )
 
 // Bounds of time, on a machine that may be busy.
@@ -43,15 +44,27 @@ type station struct {
 // start gives a station without a host that it may start; see allow. It has our extension.
 func start(t *testing.T, name string) *station {
 	t.Helper()
-	return startWith(t, name, ourDir(t))
+	return startWith(t, name, ourDir(t, name))
 }
 
-// ourDir is where our extension is.
-func ourDir(t *testing.T) string {
+// ourDir is our extension as it is packed for that browser, unpacked.
+func ourDir(t *testing.T, name string) string {
 	t.Helper()
-	ours, err := filepath.Abs(extensionIn)
+	packed, dir := t.TempDir(), t.TempDir()
+	c := exec.CommandContext(t.Context(), "go", "run", "./packaging/extension", packed)
+	c.Dir = "../.."
+	if out, err := c.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	found, err := filepath.Glob(filepath.Join(packed, "localpasskey-"+strings.ToLower(name)+"-*"))
+	if err != nil || len(found) != 1 {
+		t.Fatalf("%q, %v", found, err)
+	}
+	files, err := zip.OpenReader(found[0])
 	check(t, err)
-	return ours
+	defer files.Close()
+	check(t, os.CopyFS(dir, files))
+	return dir
 }
 
 // shortDir is a temporary directory without the test's name: Chromium keeps a socket below

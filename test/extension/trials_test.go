@@ -16,8 +16,8 @@ import (
 
 // Whose answer a page got; lab.js tells.
 const (
-	ours     = "ours"
-	browsers = "browser: cross-platform" // the browser's own security key
+	ours   = "ours"
+	theirs = "browser: cross-platform" // the browser's own security key
 )
 
 // trial is one case, in one browser.
@@ -131,13 +131,13 @@ func (t *trial) origin(site string) string {
 
 func (t *trial) hostAbsent() {
 	p := t.at("")
-	t.wants(p, "lab.create()", browsers)
+	t.wants(p, "lab.create()", theirs)
 	t.wants(p, "lab.get()", "NotAllowedError") // the key has no passkey for whoever comes
 }
 
 func (t *trial) hostForbidden() {
 	t.allow(t.T, "somebody else")
-	t.wants(t.at(""), "lab.create()", browsers)
+	t.wants(t.at(""), "lab.create()", theirs)
 }
 
 func (t *trial) hostWorks() {
@@ -157,10 +157,12 @@ func (t *trial) hostWorks() {
 // next request works.
 func (t *trial) hostFaulty() {
 	p := t.at("")
-	for _, fault := range []string{"crash", "crash-asking", "junk", "text", "oversize", "silent",
-		"answer null", `answer {"protocol":2,"result":{}}`, `answer {"protocol":1}`, `answer {"protocol":1,"result":{"id":1}}`} {
+	for _, fault := range []string{
+		"crash", "crash-asking", "junk", "text", "oversize", "silent",
+		"answer null", `answer {"protocol":2,"result":{}}`, `answer {"protocol":1}`, `answer {"protocol":1,"result":{"id":1}}`,
+	} {
 		t.script(t.T, "%s", fault)
-		t.wants(p, "lab.create()", browsers)
+		t.wants(p, "lab.create()", theirs)
 		t.script(t.T, "answer %s", registered)
 		t.wants(p, "lab.create()", ours)
 	}
@@ -177,7 +179,7 @@ func (t *trial) leftToBrowser() {
 		`lab.create({authenticatorSelection: {authenticatorAttachment: "cross-platform"}})`,
 		`lab.create({hints: ["security-key"]})`,
 	} {
-		t.wants(p, call, browsers)
+		t.wants(p, call, theirs)
 	}
 	// Each of these the browser refuses, or waits for what nobody does here.
 	for _, call := range []string{
@@ -404,13 +406,13 @@ func (t *trial) offForSite() {
 		check(t.T, p.(browser.Keyed).Front(t.Context()))
 	}
 	choose(`set({"site:off.localhost": {off: true}})`)
-	t.wants(p, "lab.create()", browsers)
+	t.wants(p, "lab.create()", theirs)
 	t.wants(p, `PublicKeyCredential.getClientCapabilities().then((c) => c.userVerifyingPlatformAuthenticator)`, "false")
 	choose(`set({"site:off.localhost": {until: Date.now() + 1000}})`)
 	time.Sleep(1100 * time.Millisecond)
 	t.wants(p, "lab.create()", ours)
 	choose(`set({everywhere: {off: true}})`)
-	t.wants(p, "lab.create()", browsers)
+	t.wants(p, "lab.create()", theirs)
 	choose(`clear()`)
 	t.wants(p, "lab.create()", ours)
 	check(t.T, settings.Close(t.Context()))
@@ -432,7 +434,7 @@ func (t *trial) reloaded() {
 	_ = before.Evaluate(t.Context(), `setTimeout(() => (globalThis.browser ?? chrome).runtime.reload(), 100)`, nil)
 	time.Sleep(3 * time.Second)
 	if t.name == "Chromium" {
-		t.wants(p, "lab.create()", browsers)
+		t.wants(p, "lab.create()", theirs)
 		return
 	}
 	t.wants(p, "lab.create()", ours)
