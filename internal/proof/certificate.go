@@ -1,0 +1,132 @@
+package proof
+
+import (
+	"crypto/x509"
+	"encoding/asn1"
+	"fmt"
+	"slices"
+	"time"
+
+	"github.com/google/go-tpm/tpm2"
+
+	"github.com/localpasskey/localpasskey/internal/tpm/attest"
+)
+
+// Chip is what the certificate of an endorsement key tells of the TPM.
+type Chip struct {
+	Manufacturer string // the TCG's vendor id, "id:53544D20", or empty
+	Model        string
+	Version      string
+	Issuer       string // who has signed the certificate
+	Root         string // the CA that was trusted for it
+}
+
+// From the specification: TCG EK Credential Profile 3.1 and 3.2, object identifiers.
+func oidEndorsement() asn1.ObjectIdentifier  { return asn1.ObjectIdentifier{2, 23, 133, 8, 1} }
+func oidManufacturer() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 23, 133, 2, 1} }
+func oidModel() asn1.ObjectIdentifier        { return asn1.ObjectIdentifier{2, 23, 133, 2, 2} }
+func oidVersion() asn1.ObjectIdentifier      { return asn1.ObjectIdentifier{2, 23, 133, 2, 3} }
+
+// oidAlternativeName is id-ce-subjectAltName (RFC 5280 §4.2.1.6).
+func oidAlternativeName() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 29, 17} }
+
+// Trust is which CAs vouch for TPMs, in a verifier's opinion.
+type Trust struct {
+	Roots *x509.CertPool
+	At    time.Time // when certificates have to be valid
+}
+
+// endorsement checks the claim's certificate and gives the endorsement key that it is for.
+func (t Trust) endorsement(c *Claim) (tpm2.TPMTPublic, Chip, error) {
+	refuse := func(err error) (tpm2.TPMTPublic, Chip, error) {
+		return tpm2.TPMTPublic{}, Chip{}, fmt.Errorf("%w: %w", ErrUntrusted, err)
+	}
+	leaf, err := x509.ParseCertificate(c.Certificate)
+	if err != nil {
+		return refuse(err)
+	}
+	between := x509.NewCertPool()
+	for _, der := range c.Chain {
+		if one, err := x509.ParseCertificate(der); err == nil { // what cannot be read vouches for nothing
+			between.AddCert(one)
+		}
+	}
+	// TPM makers put the chip's name into a critical subjectAltName as a directory name,
+	// of which crypto/x509 knows nothing. We do: it is read below.
+	leaf.UnhandledCriticalExtensions = slices.DeleteFunc(leaf.UnhandledCriticalExtensions, oidAlternativeName().Equal)
+	chains, err := leaf.Verify(x509.VerifyOptions{
+		Roots: t.Roots, Intermediates: between, CurrentTime: t.At,
+		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
+	})
+	if err != nil {
+		return refuse(err)
+	}
+	// The same CA may have certified keys that are no endorsement keys.
+	if leaf.IsCA || !slices.ContainsFunc(leaf.UnknownExtKeyUsage, oidEndorsement().Equal) {
+		return refuse(fmt.Errorf("the certificate is not an endorsement key's"))
+	}
+	key, err := attest.Endorsement(leaf.PublicKey)
+	if err != nil {
+		return refuse(err)
+	}
+	chip := describe(leaf)
+	chip.Issuer = leaf.Issuer.String()
+	chip.Root = chains[0][len(chains[0])-1].Subject.String()
+	return key, chip, nil
+}
+
+// describe reads the chip's name, as far as there is one: it is for people.
+func describe(leaf *x509.Certificate) (chip Chip) {
+	const directoryName = 4 // RFC 5280 §4.2.1.6
+	for _, e := range leaf.Extensions {
+		if !e.Id.Equal(oidAlternativeName()) {
+			continue
+		}
+		var names []asn1.RawValue
+		if _, err := asn1.Unmarshal(e.Value, &names); err != nil {
+			continue
+		}
+		for _, name := range names {
+			if name.Class == asn1.ClassContextSpecific && name.Tag == directoryName {
+				chip.read(name.Bytes)
+			}
+		}
+	}
+	return chip
+}
+
+// attribute is AttributeTypeAndValue (RFC 5280 §4.1.2.4).
+type attribute struct {
+	Type  asn1.ObjectIdentifier
+	Value any
+}
+
+// read reads a Name, whose attributes some makers put into one set and others into one
+// each.
+func (c *Chip) read(der []byte) {
+	var sets []asn1.RawValue
+	if _, err := asn1.Unmarshal(der, &sets); err != nil {
+		return
+	}
+	for _, set := range sets {
+		for rest := set.Bytes; len(rest) > 0; {
+			var a attribute
+			var err error
+			if rest, err = asn1.Unmarshal(rest, &a); err != nil {
+				return
+			}
+			text, ok := a.Value.(string)
+			if !ok || !printable(text) {
+				continue
+			}
+			switch {
+			case a.Type.Equal(oidManufacturer()):
+				c.Manufacturer = text
+			case a.Type.Equal(oidModel()):
+				c.Model = text
+			case a.Type.Equal(oidVersion()):
+				c.Version = text
+			}
+		}
+	}
+}
