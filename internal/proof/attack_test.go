@@ -358,22 +358,21 @@ func TestUntrusted(t *testing.T) {
 	root := newAuthority(t, nil)
 	ek := m.endorsementKey()
 	endorsed := func(usages ...asn1.ObjectIdentifier) []byte { return root.endorse(t, ek, usages) }
-	late := trust(root.pem())
-	late.At = now().Add(2 * time.Hour)
+	late := trust(t, now().Add(2*time.Hour), root.pem())
 	p384 := must1[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))
 	for what, c := range map[string]struct {
 		trust       proof.Trust
 		certificate []byte
 	}{
-		"a CA unknown":          {trust(root.pem()), genuine.Certificate},
-		"no CA at all":          {trust(), genuine.Certificate},
-		"only the root":         {trust(m.ca.Root), genuine.Certificate}, // the issuer is not in this TPM
-		"for another use":       {trust(root.pem()), endorsed(asn1.ObjectIdentifier{2, 23, 133, 8, 3})},
-		"for no use":            {trust(root.pem()), endorsed()},
+		"a CA unknown":          {trust(t, now(), root.pem()), genuine.Certificate},
+		"no CA at all":          {trust(t, now()), genuine.Certificate},
+		"only the root":         {trust(t, now(), m.ca.Root), genuine.Certificate}, // the issuer is not in this TPM
+		"for another use":       {trust(t, now(), root.pem()), endorsed(asn1.ObjectIdentifier{2, 23, 133, 8, 3})},
+		"for no use":            {trust(t, now(), root.pem()), endorsed()},
 		"run out":               {late, endorsed(endorsementUsage()...)},
-		"a CA's own":            {trust(root.pem()), root.der},
-		"a key of another kind": {trust(root.pem()), root.endorse(t, &p384.PublicKey, endorsementUsage())},
-		"none":                  {trust(root.pem()), []byte{1, 2, 3}},
+		"a CA's own":            {trust(t, now(), root.pem()), root.der},
+		"a key of another kind": {trust(t, now(), root.pem()), root.endorse(t, &p384.PublicKey, endorsementUsage())},
+		"none":                  {trust(t, now(), root.pem()), []byte{1, 2, 3}},
 	} {
 		claim := clone(genuine)
 		claim.Certificate = c.certificate
@@ -383,7 +382,7 @@ func TestUntrusted(t *testing.T) {
 	}
 	claim := clone(genuine)
 	claim.Certificate = endorsed(endorsementUsage()...)
-	_, note, err := trust(root.pem()).NewChallenge(claim)
+	_, note, err := trust(t, now(), root.pem()).NewChallenge(claim)
 	must(t, err)
 	if _, err := m.trusts().Verify(note, &proof.Answer{}); err == nil {
 		t.Error("an empty answer")

@@ -3,6 +3,7 @@ package proof
 import (
 	"crypto/x509"
 	"encoding/asn1"
+	"encoding/pem"
 	"fmt"
 	"slices"
 	"time"
@@ -21,7 +22,7 @@ type Chip struct {
 	Root         string // the CA that was trusted for it
 }
 
-// From the specification: TCG EK Credential Profile 3.1 and 3.2, object identifiers.
+// From the specification: TCG EK Credential Profile for TPM 2.0, its object identifiers.
 func oidEndorsement() asn1.ObjectIdentifier  { return asn1.ObjectIdentifier{2, 23, 133, 8, 1} }
 func oidManufacturer() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 23, 133, 2, 1} }
 func oidModel() asn1.ObjectIdentifier        { return asn1.ObjectIdentifier{2, 23, 133, 2, 2} }
@@ -32,8 +33,40 @@ func oidAlternativeName() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2
 
 // Trust is which CAs vouch for TPMs, in a verifier's opinion.
 type Trust struct {
-	Roots *x509.CertPool
-	At    time.Time // when certificates have to be valid
+	roots *x509.CertPool
+	at    time.Time // when certificates have to be valid
+}
+
+// NewTrust trusts nobody yet. Certificates have to be valid at that time.
+func NewTrust(at time.Time) Trust { return Trust{x509.NewCertPool(), at} }
+
+// Add trusts every certificate in b, PEM, or the one that b is, DER: a maker's root, or
+// one below it.
+func (t Trust) Add(b []byte) error {
+	if block, _ := pem.Decode(b); block == nil {
+		return t.add(b)
+	}
+	for {
+		var block *pem.Block
+		if block, b = pem.Decode(b); block == nil {
+			return nil
+		}
+		if block.Type != "CERTIFICATE" {
+			return fmt.Errorf("%w: it holds a %q", ErrDocument, block.Type)
+		}
+		if err := t.add(block.Bytes); err != nil {
+			return err
+		}
+	}
+}
+
+func (t Trust) add(der []byte) error {
+	one, err := x509.ParseCertificate(der)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrDocument, err)
+	}
+	t.roots.AddCert(one)
+	return nil
 }
 
 // endorsement checks the claim's certificate and gives the endorsement key that it is for.
@@ -55,7 +88,7 @@ func (t Trust) endorsement(c *Claim) (tpm2.TPMTPublic, Chip, error) {
 	// of which crypto/x509 knows nothing. We do: it is read below.
 	leaf.UnhandledCriticalExtensions = slices.DeleteFunc(leaf.UnhandledCriticalExtensions, oidAlternativeName().Equal)
 	chains, err := leaf.Verify(x509.VerifyOptions{
-		Roots: t.Roots, Intermediates: between, CurrentTime: t.At,
+		Roots: t.roots, Intermediates: between, CurrentTime: t.at,
 		KeyUsages: []x509.ExtKeyUsage{x509.ExtKeyUsageAny},
 	})
 	if err != nil {
@@ -116,7 +149,7 @@ func (c *Chip) read(der []byte) {
 				return
 			}
 			text, ok := a.Value.(string)
-			if !ok || !printable(text) {
+			if !ok {
 				continue
 			}
 			switch {

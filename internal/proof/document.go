@@ -138,7 +138,7 @@ type Answer struct {
 
 	Secret []byte     `json:"secret"`
 	Key    Statement  `json:"key"`
-	Limit  *Statement `json:"limit"` // null where an owner password kept the TPM from saying it
+	Limit  *Statement `json:"limit"` // null where the TPM does not say it
 }
 
 // Statement is what a TPM has put together and signed.
@@ -186,14 +186,21 @@ func printable(name string) bool {
 	return name != ""
 }
 
-// document is one of the four.
+// Document is a *Claim, a *Challenge, a *Note or an *Answer.
+type Document interface{ check() error }
+
+// document is a Document whose decoder needs its type.
 type document[T any] interface {
 	*T
-	check() error
+	Document
 }
 
-// Encode writes a document as JSON that a person can look at.
-func Encode(doc any) ([]byte, error) {
+// Encode writes a document as JSON that a person can look at. What could not be read
+// again is ErrDocument.
+func Encode(doc Document) ([]byte, error) {
+	if err := doc.check(); err != nil {
+		return nil, err
+	}
 	var out bytes.Buffer
 	encoder := json.NewEncoder(&out)
 	encoder.SetEscapeHTML(false)
@@ -204,7 +211,7 @@ func Encode(doc any) ([]byte, error) {
 	return out.Bytes(), nil
 }
 
-// Decode reads a document: a Claim, a Challenge, a Note or an Answer. Errors of what was
+// Decode reads a document. Errors of what was
 // read are ErrDocument.
 func Decode[T any, D document[T]](r io.Reader) (*T, error) {
 	b, err := io.ReadAll(io.LimitReader(r, maxBytes+1))
@@ -218,12 +225,9 @@ func Decode[T any, D document[T]](r io.Reader) (*T, error) {
 	if err := json.Unmarshal(b, doc); err != nil {
 		return nil, fmt.Errorf("%w: %w", ErrDocument, err)
 	}
-	if err := D(doc).check(); err != nil {
-		return nil, err
-	}
-	again, err := Encode(doc)
+	again, err := Encode(D(doc))
 	if err != nil {
-		return nil, fmt.Errorf("%w: %w", ErrDocument, err)
+		return nil, err
 	}
 	var read, wrote bytes.Buffer
 	if err := errors.Join(json.Compact(&read, b), json.Compact(&wrote, again)); err != nil {

@@ -14,7 +14,7 @@ import (
 // decoded decodes a document as each of the four kinds and gives what it is, encoded anew,
 // or nil where it is none.
 func decoded(b []byte) (again []byte, errs []error) {
-	keep := func(doc any, err error) {
+	keep := func(doc proof.Document, err error) {
 		errs = append(errs, err)
 		if err == nil {
 			again, _ = proof.Encode(doc)

@@ -60,7 +60,7 @@ func TestProofP256(t *testing.T) {
 	issuer = newAuthority(t, root)
 	m.store(certificateP256, append(issuer.endorse(t, m.endorsementKey(), endorsementUsage()), 0xFF, 0xFF, 0xFF)) // makers pad
 	m.store(firstChain, issuer.der)
-	tr := trust(root.pem())
+	tr := trust(t, now(), root.pem())
 	r := m.round(key, tr)
 	if len(r.claim.Chain) != 1 || !bytes.Equal(r.claim.Chain[0], issuer.der) {
 		t.Errorf("the chain is %x", r.claim.Chain)

@@ -80,14 +80,15 @@ func newMachine(t testing.TB) *machine {
 }
 
 // trusts is a verifier who trusts the maker's root, and knows its issuer.
-func (m *machine) trusts() proof.Trust { return trust(m.ca.Root, m.ca.Issuer) }
+func (m *machine) trusts() proof.Trust { return trust(m, now(), m.ca.Root, m.ca.Issuer) }
 
-func trust(pems ...[]byte) proof.Trust {
-	roots := x509.NewCertPool()
+func trust(t testing.TB, at time.Time, pems ...[]byte) proof.Trust {
+	t.Helper()
+	all := proof.NewTrust(at)
 	for _, pem := range pems {
-		roots.AppendCertsFromPEM(pem)
+		must(t, all.Add(pem))
 	}
-	return proof.Trust{Roots: roots, At: now()}
+	return all
 }
 
 func (m *machine) key(b authenticator.Binding) *authenticator.Key {
@@ -131,7 +132,7 @@ func (m *machine) round(key *authenticator.Key, t proof.Trust) *round {
 // through sends a document through its file.
 func through[T any, D interface{ *T }](t testing.TB, doc D, decode func(io.Reader) (*T, error)) D {
 	t.Helper()
-	return must1[*T](t)(decode(bytes.NewReader(must1[[]byte](t)(proof.Encode(doc)))))
+	return must1[*T](t)(decode(bytes.NewReader(must1[[]byte](t)(proof.Encode(any(doc).(proof.Document))))))
 }
 
 // loaded lists what is in the chip itself: objects, and sessions, saved or not.
@@ -164,7 +165,7 @@ func (m *machine) password(hierarchy tpm2.TPMHandle, word string) {
 	must(m, err)
 }
 
-// From the specification: EK Credential Profile 2.2.1.4 and 2.2.1.5.
+// From the specification: TCG EK Credential Profile for TPM 2.0 §2.2.1.
 const (
 	certificateRSA  tpm2.TPMHandle = 0x01C00002
 	certificateP256 tpm2.TPMHandle = 0x01C0000A

@@ -100,7 +100,7 @@ func (t Trust) NewChallenge(c *Claim) (*Challenge, *Note, error) {
 		return nil, nil, fmt.Errorf("%w: %w", ErrUntrusted, err)
 	}
 	note := &Note{
-		Header: Header{formatNote, version}, Made: t.At.UTC().Truncate(time.Second),
+		Header: Header{formatNote, version}, Made: t.at.UTC().Truncate(time.Second),
 		Nonce: make([]byte, nonceBytes), Secret: make([]byte, secretBytes), Claim: c,
 	}
 	if _, err := rand.Read(note.Nonce); err != nil {

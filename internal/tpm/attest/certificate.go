@@ -12,8 +12,8 @@ import (
 	"github.com/localpasskey/localpasskey/internal/tpm/policy"
 )
 
-// From the specification: EK Credential Profile 2.2.1.4 and 2.2.1.5, where TPM makers put
-// the certificates of the endorsement keys, and those of whoever has signed them.
+// From the specification: TCG EK Credential Profile for TPM 2.0 §2.2.1, where TPM makers
+// put the certificates of the endorsement keys, and those of whoever has signed them.
 const (
 	certificateRSA  tpm2.TPMHandle = 0x01C00002
 	certificateP256 tpm2.TPMHandle = 0x01C0000A

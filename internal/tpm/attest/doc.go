@@ -20,7 +20,7 @@
 //   - No key of ours is used for any of this but to be looked at, so no PIN is needed.
 //
 // Sections are those of TPM 2.0 Library, Part 3, revision 1.59, and of the TCG's EK
-// Credential Profile 2.5.
+// Credential Profile for TPM 2.0, version 2.4.
 //
 // This package refuses to know who asks for a proof, and what becomes of it.
 package attest

@@ -46,7 +46,7 @@ type Challenge struct {
 type Answer struct {
 	Secret []byte
 	Key    Statement
-	Limit  *Statement // nil where an owner password keeps the TPM from saying it
+	Limit  *Statement // nil where the TPM does not say it: it has an owner password, or not the command
 }
 
 // Statement is a TPMS_ATTEST and the attestation key's TPMT_SIGNATURE of it.
