@@ -2,6 +2,7 @@ package proof
 
 import (
 	"crypto/x509"
+	"crypto/x509/pkix"
 	"encoding/asn1"
 	"encoding/pem"
 	"fmt"
@@ -27,6 +28,9 @@ func oidEndorsement() asn1.ObjectIdentifier  { return asn1.ObjectIdentifier{2, 2
 func oidManufacturer() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 23, 133, 2, 1} }
 func oidModel() asn1.ObjectIdentifier        { return asn1.ObjectIdentifier{2, 23, 133, 2, 2} }
 func oidVersion() asn1.ObjectIdentifier      { return asn1.ObjectIdentifier{2, 23, 133, 2, 3} }
+
+// oidOAEP is id-RSAES-OAEP (RFC 4055 §4).
+func oidOAEP() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{1, 2, 840, 113549, 1, 1, 7} }
 
 // oidAlternativeName is id-ce-subjectAltName (RFC 5280 §4.2.1.6).
 func oidAlternativeName() asn1.ObjectIdentifier { return asn1.ObjectIdentifier{2, 5, 29, 17} }
@@ -98,7 +102,7 @@ func (t Trust) endorsement(c *Claim) (tpm2.TPMTPublic, Chip, error) {
 	if leaf.IsCA || !slices.ContainsFunc(leaf.UnknownExtKeyUsage, oidEndorsement().Equal) {
 		return refuse(fmt.Errorf("the certificate is not an endorsement key's"))
 	}
-	key, err := attest.Endorsement(leaf.PublicKey)
+	key, err := attest.Endorsement(publicKeyOf(leaf))
 	if err != nil {
 		return refuse(err)
 	}
@@ -106,6 +110,26 @@ func (t Trust) endorsement(c *Claim) (tpm2.TPMTPublic, Chip, error) {
 	chip.Issuer = leaf.Issuer.String()
 	chip.Root = chains[0][len(chains[0])-1].Subject.String()
 	return key, chip, nil
+}
+
+// publicKeyOf is the certificate's key. Some makers call an RSA key one for OAEP alone,
+// which it is, and crypto/x509 does not read (RFC 4055 §4).
+func publicKeyOf(leaf *x509.Certificate) any {
+	if leaf.PublicKey != nil {
+		return leaf.PublicKey
+	}
+	var info struct {
+		Algorithm pkix.AlgorithmIdentifier
+		Key       asn1.BitString
+	}
+	if rest, err := asn1.Unmarshal(leaf.RawSubjectPublicKeyInfo, &info); err != nil || len(rest) != 0 || !info.Algorithm.Algorithm.Equal(oidOAEP()) {
+		return nil
+	}
+	key, err := x509.ParsePKCS1PublicKey(info.Key.RightAlign())
+	if err != nil {
+		return nil
+	}
+	return key
 }
 
 // describe reads the chip's name, as far as there is one: it is for people.
