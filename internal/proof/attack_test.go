@@ -356,7 +356,7 @@ func TestUntrusted(t *testing.T) {
 	m := newMachine(t)
 	genuine := m.claim(m.key(authenticator.PINBound))
 	root := newAuthority(t, nil)
-	ek := m.endorsementKey()
+	ek, _ := m.endorsementKeys()
 	endorsed := func(usages ...asn1.ObjectIdentifier) []byte { return root.endorse(t, ek, usages) }
 	late := trust(t, now().Add(2*time.Hour), root.pem())
 	p384 := must1[*ecdsa.PrivateKey](t)(ecdsa.GenerateKey(elliptic.P384(), rand.Reader))

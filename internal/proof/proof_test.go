@@ -58,7 +58,8 @@ func TestProofP256(t *testing.T) {
 	key := m.key(authenticator.PINBound)
 	root, issuer := newAuthority(t, nil), (*authority)(nil)
 	issuer = newAuthority(t, root)
-	m.store(certificateP256, append(issuer.endorse(t, m.endorsementKey(), endorsementUsage()), 0xFF, 0xFF, 0xFF)) // makers pad
+	ek, _ := m.endorsementKeys()
+	m.store(certificateP256, append(issuer.endorse(t, ek, endorsementUsage()), 0xFF, 0xFF, 0xFF)) // makers pad
 	m.store(firstChain, issuer.der)
 	tr := trust(t, now(), root.pem())
 	r := m.round(key, tr)

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/rsa"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/asn1"
@@ -63,8 +64,8 @@ func spec(b authenticator.Binding) authenticator.KeySpec {
 // machine is a machine with a TPM that its maker vouches for.
 type machine struct {
 	testing.TB
-	chip    *swtpm.TPM
-	ca      *manufacturer.CA
+	open    tpm.Opener
+	ca      *manufacturer.CA // nil where a test plays the maker
 	machine *tpm.Machine
 }
 
@@ -74,9 +75,12 @@ func newMachine(t testing.TB) *machine {
 	ca := must1[*manufacturer.CA](t)(manufacturer.Make(t.Context(), dir, t.TempDir()))
 	chip := must1[*swtpm.TPM](t)(swtpm.Start(t.Context(), dir))
 	t.Cleanup(func() { must(t, chip.Close()) })
-	m := &machine{TB: t, chip: chip, ca: ca}
-	m.machine = must1[*tpm.Machine](t)(tpm.SetUp(t.Context(), chip.Opener(), &memory{}))
-	return m
+	return setUp(t, chip.Opener(), ca)
+}
+
+func setUp(t testing.TB, open tpm.Opener, ca *manufacturer.CA) *machine {
+	t.Helper()
+	return &machine{t, open, ca, must1[*tpm.Machine](t)(tpm.SetUp(t.Context(), open, &memory{}))}
 }
 
 // trusts is a verifier who trusts the maker's root, and knows its issuer.
@@ -136,21 +140,25 @@ func through[T any, D interface{ *T }](t testing.TB, doc D, decode func(io.Reade
 }
 
 // loaded lists what is in the chip itself: objects, and sessions, saved or not.
-func (m *machine) loaded() (all []tpm2.TPMHandle) {
+func (m *machine) loaded() []tpm2.TPMHandle {
 	m.Helper()
-	conn := m.dial()
+	return loaded(m, m.dial())
+}
+
+func loaded(t testing.TB, conn transport.TPM) (all []tpm2.TPMHandle) {
+	t.Helper()
 	for _, from := range []tpm2.TPMHandle{0x80000000, 0x02000000, 0x03000000} {
-		rsp := must1[*tpm2.GetCapabilityResponse](m)(tpm2.GetCapability{
+		rsp := must1[*tpm2.GetCapabilityResponse](t)(tpm2.GetCapability{
 			Capability: tpm2.TPMCapHandles, Property: uint32(from), PropertyCount: 64,
 		}.Execute(conn))
-		all = append(all, must1[*tpm2.TPMLHandle](m)(rsp.CapabilityData.Data.Handles()).Handle...)
+		all = append(all, must1[*tpm2.TPMLHandle](t)(rsp.CapabilityData.Data.Handles()).Handle...)
 	}
 	return all
 }
 
 func (m *machine) dial() transport.TPMCloser {
 	m.Helper()
-	conn := must1[transport.TPMCloser](m)(m.chip.Opener()(background()))
+	conn := must1[transport.TPMCloser](m)(m.open(background()))
 	m.Cleanup(func() { must(m, conn.Close()) })
 	return conn
 }
@@ -205,18 +213,23 @@ func (m *machine) store(index tpm2.TPMHandle, content []byte) {
 	}
 }
 
-// endorsementKey is the TPM's own P-256 key, by the TCG's template.
-func (m *machine) endorsementKey() *ecdsa.PublicKey {
+// endorsementKeys are the TPM's own, P-256 and RSA-2048, by the TCG's templates.
+func (m *machine) endorsementKeys() (*ecdsa.PublicKey, *rsa.PublicKey) {
 	m.Helper()
-	made, err := tpm2.CreatePrimary{
-		PrimaryHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHEndorsement, Auth: tpm2.PasswordAuth(nil)},
-		InPublic:      tpm2.New2B(tpm2.ECCEKTemplate),
-	}.Execute(m.dial())
-	must(m, err)
-	public := must1[*tpm2.TPMTPublic](m)(made.OutPublic.Contents())
-	point := must1[*tpm2.TPMSECCPoint](m)(public.Unique.ECC())
+	made := func(template tpm2.TPMTPublic) *tpm2.TPMTPublic {
+		conn := must1[transport.TPMCloser](m)(m.open(background()))
+		rsp, err := tpm2.CreatePrimary{
+			PrimaryHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHEndorsement, Auth: tpm2.PasswordAuth(nil)},
+			InPublic:      tpm2.New2B(template),
+		}.Execute(conn)
+		must(m, errors.Join(err, conn.Close()))
+		return must1[*tpm2.TPMTPublic](m)(rsp.OutPublic.Contents())
+	}
+	point := must1[*tpm2.TPMSECCPoint](m)(made(tpm2.ECCEKTemplate).Unique.ECC())
 	raw := append([]byte{4}, append(bytes.Clone(point.X.Buffer), point.Y.Buffer...)...)
-	return must1[*ecdsa.PublicKey](m)(ecdsa.ParseUncompressedPublicKey(elliptic.P256(), raw))
+	modulus := must1[*tpm2.TPM2BPublicKeyRSA](m)(made(tpm2.RSAEKTemplate).Unique.RSA())
+	return must1[*ecdsa.PublicKey](m)(ecdsa.ParseUncompressedPublicKey(elliptic.P256(), raw)),
+		&rsa.PublicKey{N: new(big.Int).SetBytes(modulus.Buffer), E: 65537}
 }
 
 // givenUp is a prover whose TPM goes away after so many commands.
@@ -282,7 +295,7 @@ func endorsementUsage() []asn1.ObjectIdentifier {
 
 // endorse certifies key for the usages, with a name that only TPM makers use: critical,
 // and of a kind that crypto/x509 does not know.
-func (a *authority) endorse(t testing.TB, key *ecdsa.PublicKey, usages []asn1.ObjectIdentifier) []byte {
+func (a *authority) endorse(t testing.TB, key any, usages []asn1.ObjectIdentifier) []byte {
 	t.Helper()
 	model := must1[[]byte](t)(asn1.Marshal(pkix.RDNSequence{{{Type: asn1.ObjectIdentifier{2, 23, 133, 2, 2}, Value: "test"}}}))
 	name := must1[[]byte](t)(asn1.Marshal([]asn1.RawValue{{Class: asn1.ClassContextSpecific, Tag: 4, IsCompound: true, Bytes: model}}))
