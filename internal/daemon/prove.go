@@ -35,31 +35,22 @@ func (ch *channel) prove(ctx context.Context, params cbor.Raw) (cbor.Raw, error)
 	return cbor.Marshal(proof.Response{Document: encoded})
 }
 
-// prove makes the claim about a passkey, or the answer to a challenge.
+// prove makes the claim about a passkey, or the answer to a challenge. Either is written
+// down: whoever gets it knows more of this machine than a site does.
 func (o *opened) prove(ctx context.Context, req proof.Request) (proof.Document, error) {
-	if len(req.Challenge) == 0 {
-		c, err := o.passkey(req.CredentialID)
-		if err != nil {
-			return nil, err
+	var challenge *proof.Challenge
+	id := req.CredentialID
+	if len(req.Challenge) > 0 {
+		var err error
+		if challenge, err = proof.Decode[proof.Challenge](bytes.NewReader(req.Challenge)); err != nil {
+			return nil, &ctap.Problem{
+				Status: ctap.InvalidParameter, What: "the challenge cannot be read: " + err.Error(),
+				Hint: "`localpasskey prove challenge` writes such files", Cause: err,
+			}
 		}
-		prover, err := o.machine.Prover(&c.Key)
-		if err != nil {
-			return nil, err
-		}
-		is, err := prover.Identity(ctx)
-		if err != nil {
-			return nil, err
-		}
-		return proof.NewClaim(c.RP.ID, c.ID, is), nil
+		id = challenge.CredentialID
 	}
-	challenge, err := proof.Decode[proof.Challenge](bytes.NewReader(req.Challenge))
-	if err != nil {
-		return nil, &ctap.Problem{
-			Status: ctap.InvalidParameter, What: "the challenge cannot be read: " + err.Error(),
-			Hint: "`localpasskey prove challenge` writes such files", Cause: err,
-		}
-	}
-	c, err := o.passkey(challenge.CredentialID)
+	c, err := o.passkey(id)
 	if err != nil {
 		return nil, err
 	}
@@ -67,10 +58,22 @@ func (o *opened) prove(ctx context.Context, req proof.Request) (proof.Document, 
 	if err != nil {
 		return nil, err
 	}
+	entry := ctap.NewAuditEntry(ctx, proof.Audit, c.RP.ID, c.User.Name)
+	if challenge == nil {
+		is, err := prover.Identity(ctx)
+		if err != nil {
+			return nil, err
+		}
+		entry.Detail = "claim"
+		o.store.Note(entry)
+		return proof.NewClaim(c.RP.ID, c.ID, is), nil
+	}
 	said, err := prover.Answer(ctx, challenge.ForTPM())
 	if err != nil {
 		return nil, err
 	}
+	entry.Detail = "answer"
+	o.store.Note(entry)
 	return proof.NewAnswer(said), nil
 }
 
