@@ -231,3 +231,32 @@ func TestOnlyTheKey(t *testing.T) {
 		t.Errorf("another relying party: %v", err)
 	}
 }
+
+// TestTrust reads certificates as makers publish them, and nothing else as one.
+func TestTrust(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	claim := m.claim(m.key(authenticator.PINBound))
+	der := func(b []byte) []byte { block, _ := pem.Decode(b); return block.Bytes }
+	for what, add := range map[string][][]byte{
+		"one file, PEM":        {append(bytes.Clone(m.ca.Issuer), m.ca.Root...)},
+		"words around it":      {append(append([]byte("The root:\n"), m.ca.Issuer...), "\nThat is all.\n"...)},
+		"two files, DER":       {der(m.ca.Root), der(m.ca.Issuer)},
+		"one of each":          {m.ca.Root, der(m.ca.Issuer)},
+		"the issuer by itself": {m.ca.Issuer},
+	} {
+		if _, _, err := trust(t, now(), add...).NewChallenge(claim); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	key := pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: []byte{1}})
+	for what, b := range map[string][]byte{
+		"nothing": nil, "text": []byte("a root"), "cut short": der(m.ca.Root)[:100], "a key": key,
+		"a key after it": append(bytes.Clone(m.ca.Root), key...),
+		"PEM of nothing": pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: []byte{1}}),
+	} {
+		if err := proof.NewTrust(now()).Add(b); !errors.Is(err, proof.ErrDocument) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+}
