@@ -101,7 +101,7 @@ func table() map[string]row {
 		// Programs' own: clients of the socket. The command line asks for a PIN, and shows
 		// what sites chose, by the rules of prompt; it knows no key and no store.
 		"internal/cli": {
-			join(calls, "internal/socket", "internal/prompt", "internal/manager", "internal/doctor", "internal/inventory", "internal/demand", "internal/browsers"),
+			join(calls, "internal/socket", "internal/prompt", "internal/manager", "internal/doctor", "internal/inventory", "internal/demand", "internal/browsers", "internal/proof"),
 			[]string{modCobra, modSys, modTerm},
 		},
 		// The page shows what sites chose by the rules of prompt.
@@ -116,9 +116,15 @@ func table() map[string]row {
 			[]string{modWebAuthn, modTPM, modCobra, modSys, modTerm},
 		},
 
+		// What others check of a proof needs no TPM, and knows what a key of ours looks like.
+		"internal/proof": {
+			join(calls, "internal/tpm/attest", "internal/tpm/pinindex", "internal/tpm/policy", "internal/tpm/storage"),
+			[]string{modTPM},
+		},
+
 		// Where both sides meet.
 		// The daemon names, in the audit trail, the programs that hold its device.
-		"internal/daemon": {join(both, "internal/process", "internal/page"), []string{modSys, modDBus}},
+		"internal/daemon": {join(both, "internal/process", "internal/page", "internal/proof"), []string{modSys, modDBus}},
 		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon", "internal/browsers", "internal/process"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
@@ -146,7 +152,7 @@ func table() map[string]row {
 func testKits() []string {
 	return []string{
 		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party", "internal/ctaptest/blobs", "internal/ctaptest/signals",
-		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest",
+		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest", "internal/swtpm/manufacturer",
 	}
 }
 

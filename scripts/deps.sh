@@ -17,7 +17,7 @@ usage() {
 needs() {
   case "$1" in
     demo) echo "swtpm swtpm" ;; # the software TPM, a separate program
-    test) echo "swtpm swtpm" && echo "pinentry-tty pinentry-tty" ;;
+    test) echo "swtpm swtpm" && echo "swtpm_setup swtpm-tools" && echo "pinentry-tty pinentry-tty" ;;
     e2e) cat <<'END' ;;
 swtpm swtpm
 qemu-system-x86_64 qemu-system-x86

@@ -15,6 +15,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cli/hide"
 	"github.com/localpasskey/localpasskey/internal/cli/inventory"
 	"github.com/localpasskey/localpasskey/internal/cli/man"
+	"github.com/localpasskey/localpasskey/internal/cli/prove"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
@@ -118,7 +119,7 @@ func (r *run) root() *cobra.Command {
 	root.PersistentFlags().StringVar(&r.socket, "socket", r.Socket, "`path` of the daemon's socket")
 	root.AddCommand(
 		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(), r.configCommand(),
-		r.manageCommand(), r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()),
+		r.manageCommand(), r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()), prove.Command(r.around()),
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)
 	root.AddCommand(hide.Commands(r.around())...)

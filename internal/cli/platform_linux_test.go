@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"os"
 	"strconv"
 	"time"
 
@@ -16,11 +17,12 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/socket"
+	"github.com/localpasskey/localpasskey/internal/swtpm/manufacturer"
 )
 
-// makePasskey is `makepasskey RP USER [2f] [hmac]`: what a browser does to
+// makePasskey is `makepasskey RP USER [2f] [hmac] [keep]`: what a browser does to
 // register, with the person verified by the daemon. "2f" is not discoverable, "hmac"
-// asks for hmac-secret. In RP and USER \x1b and the like are escapes.
+// asks for hmac-secret, "keep" writes what the site gets to the file authdata. In RP and USER \x1b and the like are escapes.
 func makePasskey(ts *testscript.TestScript, neg bool, args []string) {
 	yes, discoverable := true, true
 	req := &ctap.MakeCredentialRequest{
@@ -29,8 +31,11 @@ func makePasskey(ts *testscript.TestScript, neg bool, args []string) {
 		User:           &ctap.User{ID: []byte("id of " + args[1]), Name: unescape(ts, args[1]), DisplayName: "Dear " + unescape(ts, args[1])},
 		Parameters:     []ctap.Parameter{{Algorithm: cose.ES256, Type: ctap.PublicKeyType}},
 	}
+	keep := false
 	for _, option := range args[2:] {
 		switch option {
+		case "keep":
+			keep = true
 		case "2f":
 			discoverable = false
 		case "hmac":
@@ -41,9 +46,22 @@ func makePasskey(ts *testscript.TestScript, neg bool, args []string) {
 	}
 	req.Options = &ctap.Options{RK: &discoverable, UV: &yes}
 	platform(ts, neg, func(ctx context.Context, c *ctap.Client) error {
-		_, err := c.MakeCredential(ctx, req)
+		response, err := c.MakeCredential(ctx, req)
+		if err == nil && keep {
+			err = os.WriteFile(ts.MkAbs("authdata"), response.AuthData, 0o600)
+		}
 		return err
 	})
+}
+
+// maker is `maker DIR FILE`: the TPM of that name gets an endorsement certificate, and FILE
+// the certificates of who vouches for it.
+func maker(ts *testscript.TestScript, _ bool, args []string) {
+	work := ts.MkAbs(args[0] + "-maker")
+	ts.Check(errors.Join(os.MkdirAll(ts.MkAbs(args[0]), 0o700), os.MkdirAll(work, 0o700)))
+	ca, err := manufacturer.Make(context.Background(), ts.MkAbs(args[0]), work)
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[1]), append(ca.Issuer, ca.Root...), 0o600))
 }
 
 // signIn is `signin RP`: what a browser does to sign in with a passkey.

@@ -97,6 +97,7 @@ func TestScripts(t *testing.T) {
 			"signin":      signIn,
 			"damage":      damage,
 			"tamper":      tamper,
+			"maker":       maker,
 			"answers":     answers,
 			"shown":       shown,
 			"attended":    attended,

@@ -8,6 +8,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/page"
+	"github.com/localpasskey/localpasskey/internal/proof"
 )
 
 // channel is one channel of one door. Its calls come one after another.
@@ -84,6 +85,8 @@ func (ch *channel) Vendor(ctx context.Context, command ctap.Command, params cbor
 		return nil, ch.explained(ctx, ch.setUp(ctx))
 	case ctap.CommandReconnect:
 		return nil, ch.explained(ctx, ch.reconnect(ctx))
+	case proof.Command:
+		return ch.prove(ctx, params)
 	default:
 		core, err := ch.reach(ctx)
 		if err != nil {

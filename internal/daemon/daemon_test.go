@@ -19,6 +19,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
+	"github.com/localpasskey/localpasskey/internal/proof"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/store"
@@ -198,7 +199,7 @@ func TestBeforeSetUp(t *testing.T) {
 			t.Errorf("%s: %v, want NOT_ALLOWED", name, err)
 		}
 	}
-	for _, command := range []ctap.Command{ctap.CommandList, ctap.CommandReconnect} {
+	for _, command := range []ctap.Command{ctap.CommandList, ctap.CommandReconnect, proof.Command} {
 		_, err := r.channel().Vendor(t.Context(), command, nil)
 		if problem, ok := errors.AsType[*ctap.Problem](err); !ok || problem.Hint != "run `localpasskey setup`" {
 			t.Errorf("command %#x: %v, want the problem that says so", command, err)
@@ -291,7 +292,7 @@ func TestOnlyTheOwnerAndRootAreAdmitted(t *testing.T) {
 			t.Errorf("%s: %v, want NOT_ALLOWED", name, err)
 		}
 	}
-	for _, command := range []ctap.Command{ctap.CommandStatus, ctap.CommandSetup, ctap.CommandReconnect, ctap.CommandList} {
+	for _, command := range []ctap.Command{ctap.CommandStatus, ctap.CommandSetup, ctap.CommandReconnect, ctap.CommandList, proof.Command} {
 		if body, err := stranger.Vendor(t.Context(), command, nil); !errors.Is(err, ctap.NotAllowed) || body != nil {
 			t.Errorf("command %#x: %v, want NOT_ALLOWED", command, err)
 		}

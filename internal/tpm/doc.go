@@ -1,6 +1,7 @@
 // Package tpm keeps keys and the PIN in this machine's TPM 2.0.
 //
-//	Machine ──► storage   keys wrapped by the SRK, 0x81000001, pinned by its Name
+//	Machine ──► attest    what the TPM tells others of a key
+//	   ├──────► storage   keys wrapped by the SRK, 0x81000001, pinned by its Name
 //	   │  └───► pinindex  the PIN index: counts to 8, written once and never again
 //	   │           │       ├ PIN-bound keys      need proof of the PIN for their RP
 //	   │           │       └ presence-only keys  need the index to live

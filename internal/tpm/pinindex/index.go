@@ -28,7 +28,8 @@ const (
 // From the specification: Part 2 §13.3, TPMS_NV_PIN_COUNTER_PARAMETERS.
 const (
 	counterBytes = 8 // count and limit, 32 bits each
-	limitOffset  = 4
+	// LimitOffset is where the limit is.
+	LimitOffset = 4
 )
 
 // Index is a PIN index. Its Name is the one that it has once written.
@@ -73,16 +74,25 @@ func (x *Index) Doom() Doomed {
 
 // PINPolicy is what a key demands that works only with proof of the PIN, shown for
 // ref.
-func (x *Index) PINPolicy(ref []byte) policy.Digest { return policy.Digest{}.Secret(x.Name, ref) }
+func (x *Index) PINPolicy(ref []byte) policy.Digest { return PINPolicy(x.Name, ref) }
 
 // LifePolicy is what a key demands that works as long as the index lives.
-func (x *Index) LifePolicy() policy.Digest {
-	return policy.Digest{}.NVEquals(x.Name, limitOffset, limit())
+func (x *Index) LifePolicy() policy.Digest { return LifePolicy(x.Name) }
+
+// PINPolicy is Index.PINPolicy for the index called name.
+func PINPolicy(name tpm2.TPM2BName, ref []byte) policy.Digest {
+	return policy.Digest{}.Secret(name, ref)
+}
+
+// LifePolicy is Index.LifePolicy for the index called name.
+func LifePolicy(name tpm2.TPM2BName) policy.Digest {
+	return policy.Digest{}.NVEquals(name, LimitOffset, Limit())
 }
 
 func (x *Index) authority() tpm2.TPM2BName { return tpm2.TPM2BName{Buffer: x.Approvals.Authority} }
 
-func limit() []byte { return binary.BigEndian.AppendUint32(nil, Attempts) }
+// Limit is what is written at LimitOffset.
+func Limit() []byte { return binary.BigEndian.AppendUint32(nil, Attempts) }
 
 // Public is the public area of a PIN index. Only the policy tells one from
 // another; written changes the Name, which is the point of it.
@@ -186,7 +196,7 @@ func (x *Index) write(t transport.TPM, ticket []byte, unwritten tpm2.TPM2BName) 
 	_, err = tpm2.NVWrite{
 		AuthHandle: tpm2.AuthHandle{Handle: x.Handle, Name: unwritten, Auth: s},
 		NVIndex:    tpm2.NamedHandle{Handle: x.Handle, Name: unwritten},
-		Data:       tpm2.TPM2BMaxNVBuffer{Buffer: append(make([]byte, limitOffset), limit()...)},
+		Data:       tpm2.TPM2BMaxNVBuffer{Buffer: append(make([]byte, LimitOffset), Limit()...)},
 	}.Execute(t)
 	if err != nil {
 		return fmt.Errorf("NV_Write: %w", err)

@@ -139,8 +139,8 @@ func (x *Index) Prove(t transport.TPM, salt *wire.Salt) (*wire.Session, error) {
 		AuthHandle:    x.by(reader),
 		NVIndex:       x.NamedHandle,
 		PolicySession: s.Handle(),
-		OperandB:      tpm2.TPM2BOperand{Buffer: limit()},
-		Offset:        limitOffset,
+		OperandB:      tpm2.TPM2BOperand{Buffer: Limit()},
+		Offset:        LimitOffset,
 		Operation:     tpm2.TPMEOEq,
 	}.Execute(t)
 	if errors.Is(err, tpm2.TPMRCHandle) || errors.Is(err, tpm2.TPMRCNVUninitialized) {

@@ -60,16 +60,20 @@ func Decode(b []byte) (Blob, error) {
 // unique gives what the TPM filled in, and only if all the rest of the public area
 // is, byte for byte, what template demands: kind, attributes and policy.
 func (b Blob) unique(template tpm2.TPMTPublic) ([]byte, error) {
+	return unique(b.public, template)
+}
+
+func unique(public []byte, template tpm2.TPMTPublic) ([]byte, error) {
 	want := tpm2.Marshal(template)
 	empty := 2 // TPM2B_DIGEST
 	if template.Type == tpm2.TPMAlgECC {
 		empty = 4 // TPMS_ECC_POINT: two TPM2B
 	}
-	unique, ok := bytes.CutPrefix(b.public, want[:len(want)-empty])
+	rest, ok := bytes.CutPrefix(public, want[:len(want)-empty])
 	if !ok {
 		return nil, fmt.Errorf("%w: of another kind, policy or generation than it is used for", ErrMalformed)
 	}
-	return unique, nil
+	return rest, nil
 }
 
 // point gives a signing key's public key. That it is on the curve is checked.
@@ -98,13 +102,22 @@ func checkDigest(unique []byte) error {
 	return nil
 }
 
-// Signing checks that the blob is a signing key under p and gives its public key.
-func (b Blob) Signing(p policy.Digest) (cose.Key, error) {
-	unique, err := b.unique(SigningKey(p))
+// Point gives the public key of a P-256 key whose public area is, byte for byte, what
+// template demands and a point.
+func Point(public []byte, template tpm2.TPMTPublic) (cose.Key, error) {
+	rest, err := unique(public, template)
 	if err != nil {
 		return cose.Key{}, err
 	}
-	return point(unique)
+	return point(rest)
+}
+
+// Public is the key's public area, TPMT_PUBLIC.
+func (b Blob) Public() []byte { return bytes.Clone(b.public) }
+
+// Signing checks that the blob is a signing key under p and gives its public key.
+func (b Blob) Signing(p policy.Digest) (cose.Key, error) {
+	return Point(b.public, SigningKey(p))
 }
 
 // MAC checks that the blob is a MAC key under p.
