@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/browsers"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
@@ -339,6 +340,11 @@ func (v *visitor) pages(t *testing.T, address string) {
 		check(t, p.Close(t.Context()))
 	}
 	v.list(t)
+	family := browsers.Family(strings.ToLower(v.name))
+	seen, ok, err := browsers.Log{Dir: filepath.Join(v.home, ".local", "state", "localpasskey")}.Last(family)
+	if err != nil || !ok || seen.Program == "" {
+		t.Errorf("the host has noted %+v, %v, %v", seen, ok, err)
+	}
 }
 
 // list shows the browser's own page of extensions, which has no error to tell of.
