@@ -37,6 +37,8 @@ func run(ctx context.Context) int {
 		Store:  below(dataHome(), "localpasskey", "passkeys.db"),
 		Daemon: runDaemon,
 		Agent:  runAgent,
+
+		Machine: thisMachine(),
 	}
 	return program.Run(ctx, os.Args[1:])
 }

@@ -13,6 +13,7 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
@@ -22,6 +23,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/doctor"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 	"github.com/localpasskey/localpasskey/internal/prompt/pinentry"
 	"github.com/localpasskey/localpasskey/internal/prompt/pinentry/pinentrytest"
@@ -75,6 +77,7 @@ func localpasskey() {
 			defer desk.Close()
 			return socket.Attend(ctx, o.Socket, func() { o.Attending(path) }, desk.Answer)
 		},
+		Machine: doctor.Machine{Root: os.Getenv("MACHINE"), UID: 1000, Now: time.Now()},
 	}.Run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -156,6 +159,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("STORE", filepath.Join(env.WorkDir, "data", "passkeys.db"))
 	env.Setenv("PINENTRY", filepath.Join(strings.Split(env.Getenv("PATH"), ":")[0], "pinentry"))
 	env.Setenv("PINENTRY_DIR", env.WorkDir)
+	env.Setenv("MACHINE", filepath.Join(env.WorkDir, "machine"))
 	env.Setenv("TZ", "UTC")
 	env.Setenv("GORACE", noSleep)
 	env.Defer(func() {
