@@ -63,7 +63,7 @@ lint: go-version ## golangci-lint, gofumpt, dead code, types of the JavaScript, 
 	scripts/deadcode.sh
 	@npm ci --silent --prefix test/npm
 	test/npm/node_modules/.bin/tsc -p test/npm
-	shellcheck scripts/*.sh .ci/run
+	shellcheck scripts/*.sh packaging/*.sh .ci/run
 
 bench: go-version ## measure; BENCH='-h' lists what can be measured
 	@scripts/deps.sh test
@@ -81,25 +81,8 @@ build: go-version ## build every program into bin/; needs no root and no C compi
 	  $(GOBUILD) -o "bin/$$program" "./cmd/$$program"; \
 	done
 
-# Takes what `make build` left, so that root compiles nothing.
-install: ## install the programs and the menu entry below DESTDIR and PREFIX (/usr/local), never the demo
-	@for program in $(INSTALLED); do \
-	  if [ ! -x "bin/$$program" ]; then \
-	    echo "install: bin/$$program is not built"; echo "hint: make build"; exit 1; \
-	  fi; \
-	done
-	install -d "$(DESTDIR)$(PREFIX)/bin"
-	@for program in $(INSTALLED); do \
-	  echo "$(DESTDIR)$(PREFIX)/bin/$$program"; \
-	  install -m 0755 "bin/$$program" "$(DESTDIR)$(PREFIX)/bin/$$program"; \
-	done
-	@if [ "$$(uname)" = Linux ]; then \
-	  applications="$(DESTDIR)$(PREFIX)/share/applications"; icons="$(DESTDIR)$(PREFIX)/share/icons/hicolor/scalable/apps"; \
-	  install -d "$$applications" "$$icons"; \
-	  echo "$$applications/localpasskey.desktop"; \
-	  install -m 0644 packaging/linux/localpasskey.desktop "$$applications/localpasskey.desktop"; \
-	  install -m 0644 packaging/linux/localpasskey.svg "$$icons/localpasskey.svg"; \
-	fi
+install: ## install programs, menu entry, manual pages, completions, units below DESTDIR and PREFIX (/usr/local)
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" packaging/install.sh $(INSTALLED)
 
 clean: ## remove what was built
 	rm -rf bin dist
