@@ -48,5 +48,5 @@ if [ -d /run/systemd/system ] && have systemctl; then
 fi
 
 if [ "$upgrade" = no ]; then
-  echo "LocalPasskey is installed. Next: localpasskey setup; localpasskey doctor looks for what stands in the way."
+  echo "LocalPasskey is installed. localpasskey doctor says what is ready, localpasskey setup begins."
 fi
