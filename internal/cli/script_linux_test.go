@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-tpm/tpm2"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/localpasskey/localpasskey/internal/agent"
@@ -104,6 +105,7 @@ func TestScripts(t *testing.T) {
 			"shown":       shown,
 			"attended":    attended,
 			"forget":      func(ts *testscript.TestScript, _ bool, _ []string) { behind(ts).person.Asked() },
+			"owned":       setOwnerPassword,
 			"unplug":      func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(behind(ts).chips["tpm"].Close()) },
 			"plug": func(ts *testscript.TestScript, _ bool, _ []string) {
 				b := behind(ts)
@@ -288,4 +290,17 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 		content[at] ^= 0x55
 	}
 	ts.Check(os.WriteFile(path, content, 0o600))
+}
+
+// setOwnerPassword is `owned`: somebody sets an owner password on the TPM.
+func setOwnerPassword(ts *testscript.TestScript, _ bool, _ []string) {
+	b := behind(ts)
+	conn, err := b.chips["tpm"].Opener()(b.ctx)
+	ts.Check(err)
+	defer conn.Close()
+	_, err = tpm2.HierarchyChangeAuth{
+		AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)},
+		NewAuth:    tpm2.TPM2BAuth{Buffer: []byte("somebody's")},
+	}.Execute(conn)
+	ts.Check(err)
 }

@@ -189,3 +189,29 @@ func TestWhatTheDaemonSays(t *testing.T) {
 	expect(t, lockout(&chip.Report{InLockout: true}), Problem, "counted apart")
 	expect(t, storageKey(&chip.Report{StorageKey: chip.StorageUnusable, StorageProblem: "not a storage key"}), Problem, "not a storage key")
 }
+
+func TestBeforeSetUp(t *testing.T) {
+	good := chip.Report{Manufacturer: "INTC", Firmware: "403.1", Revision: 138, InLockout: true, LockoutAuth: true}
+	made, hinders := BeforeSetUp(&good)
+	expect(t, made, OK, "INTC, firmware 403.1")
+	if hinders != nil {
+		t.Errorf("hinders: %+v", hinders)
+	}
+	for want, spoil := range map[string]func(*chip.Report){
+		"PolicyTicket":     func(r *chip.Report) { r.Missing = []string{"PolicyTicket"} },
+		"older than 1.38":  func(r *chip.Report) { r.Revision = 116 },
+		"code 0x101":       func(r *chip.Report) { r.SelfTest = 0x101 },
+		"set-up and reset": func(r *chip.Report) { r.OwnerAuth = true },
+		"no storage key":   func(r *chip.Report) { r.StorageKey, r.StorageProblem = chip.StorageUnusable, "no storage key" },
+		"does not answer":  func(r *chip.Report) { r.Problem = &ctap.Problem{What: "the TPM does not answer"} },
+	} {
+		r := good
+		spoil(&r)
+		_, hinders := BeforeSetUp(&r)
+		if hinders == nil {
+			t.Errorf("%s does not hinder", want)
+			continue
+		}
+		expect(t, *hinders, Problem, want)
+	}
+}

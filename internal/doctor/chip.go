@@ -7,6 +7,9 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap/chip"
 )
 
+// checkLockout is the one check of the chip that is about other programs.
+const checkLockout = "TPM lockout"
+
 // leastRevision is the specification's that has indices which count a PIN, times 100.
 const leastRevision = 138
 
@@ -21,20 +24,40 @@ func (d *answers) chip() []Finding {
 	case r.Problem != nil:
 		return []Finding{wrong(check, r.Problem.What, hintOf(r.Problem))}
 	default:
-		counts := d.status.SetUp && d.status.Problem == nil
-		found := []Finding{maker(r), selfTest(r)}
-		if found[1].State == Problem {
-			return found // it answers nothing else
-		}
-		return append(found, pinIndex(r, counts), ownerPassword(r), lockout(r), storageKey(r))
+		return examined(r, d.status.SetUp && d.status.Problem == nil)
 	}
+}
+
+// examined tells all that there is to tell of a chip. counts: it counts a PIN already.
+func examined(r *chip.Report, counts bool) []Finding {
+	found := []Finding{maker(r), selfTest(r)}
+	if found[1].State == Problem {
+		return found // it answers nothing else
+	}
+	return append(found, pinIndex(r, counts), ownerPassword(r), lockout(r), storageKey(r))
+}
+
+// BeforeSetUp tells whose TPM it is, and what of it a set-up would fail by; hinders is nil
+// for nothing.
+func BeforeSetUp(r *chip.Report) (made Finding, hinders *Finding) {
+	if r.Problem != nil {
+		f := wrong("TPM", r.Problem.What, hintOf(r.Problem))
+		return f, &f
+	}
+	found := examined(r, false)
+	for _, f := range found[1:] {
+		if f.State == Problem && f.Check != checkLockout {
+			return found[0], &f
+		}
+	}
+	return found[0], nil
 }
 
 // maker tells whose TPM it is, and whether it is one at all.
 func maker(r *chip.Report) Finding {
 	const check = "TPM maker"
-	text := strings.Join(strings.Fields(fmt.Sprintf("%s %s, firmware %s, specification %d.%02d",
-		r.Manufacturer, r.Model, r.Firmware, r.Revision/100, r.Revision%100)), " ")
+	text := fmt.Sprintf("%s, firmware %s, specification %d.%02d",
+		strings.Join(strings.Fields(r.Manufacturer+" "+r.Model), " "), r.Firmware, r.Revision/100, r.Revision%100)
 	if software(r) {
 		return wrong(check, text+": this is a software TPM, which promises nothing against whoever holds its state",
 			"use it for trials only; on real hardware LocalPasskey uses the chip")
@@ -94,7 +117,7 @@ func ownerPassword(r *chip.Report) Finding {
 
 // lockout tells of the lock that is for keys of other programs; ours are counted apart.
 func lockout(r *chip.Report) Finding {
-	const check = "TPM lockout"
+	const check = checkLockout
 	switch {
 	case r.InLockout:
 		return wrong(check, "the TPM refuses passwords of other programs for a while; LocalPasskey's PIN is counted apart",

@@ -90,9 +90,9 @@ func (r root) dpkg(args ...string) string {
 	}, args...)...)
 }
 
-func (r root) rpm(args ...string) string {
+func (r root) rpm(args ...string) {
 	r.Helper()
-	return output(r.T, nil, "rpm", append([]string{"--root", r.dir, "--noscripts", "--nodeps", "--nosignature"}, args...)...)
+	output(r.T, nil, "rpm", append([]string{"--root", r.dir, "--noscripts", "--nodeps", "--nosignature"}, args...)...)
 }
 
 // Stores of the service's users, and of one who runs the daemon alone.
