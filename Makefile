@@ -25,7 +25,7 @@ PROGRAMS = $(notdir $(wildcard cmd/*))
 # The demo brings a relying party and starts a software TPM: never installed.
 INSTALLED = $(filter-out localpasskey-demo,$(PROGRAMS))
 
-.PHONY: help demo test e2e lint bench campaign build extension install clean go-version
+.PHONY: help demo test e2e lint bench campaign build extension install packages clean go-version
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -64,15 +64,16 @@ lint: go-version ## golangci-lint, gofumpt, dead code, types of the JavaScript, 
 	@npm ci --silent --prefix test/npm
 	test/npm/node_modules/.bin/tsc -p test/npm
 	test/npm/node_modules/.bin/tsc -p test/npm/tsconfig.extension.json
-	shellcheck scripts/*.sh .ci/run
+	shellcheck scripts/*.sh packaging/*.sh packaging/scripts/*.sh .ci/run
 
 bench: go-version ## measure; BENCH='-h' lists what can be measured
 	@scripts/deps.sh test
 	go run ./test/bench $(BENCH)
 
-campaign: go-version ## by hand: kill the daemon KILLS=1000 times, fuzz each target FUZZ=2m, PATTERN=regexp for some
+campaign: go-version ## by hand: kill the daemon KILLS=1000 times, build packages twice, fuzz each target FUZZ=2m, PATTERN=regexp for some
 	@scripts/deps.sh e2e
 	LOCALPASSKEY_KILL_ROUNDS=$(or $(KILLS),1000) go test -count=1 -timeout 8h -tags e2e -run '^TestKillRounds$$' -v ./test/clients
+	scripts/reproducible.sh
 	scripts/fuzz.sh $(or $(FUZZ),2m) '$(PATTERN)'
 
 build: go-version ## build every program into bin/; needs no root and no C compiler
@@ -86,24 +87,11 @@ extension: go-version ## pack the browser extension into dist/, one package for 
 	@go run ./packaging/extension dist
 
 # Takes what `make build` left, so that root compiles nothing.
-install: ## install the programs and the menu entry below DESTDIR and PREFIX (/usr/local), never the demo
-	@for program in $(INSTALLED); do \
-	  if [ ! -x "bin/$$program" ]; then \
-	    echo "install: bin/$$program is not built"; echo "hint: make build"; exit 1; \
-	  fi; \
-	done
-	install -d "$(DESTDIR)$(PREFIX)/bin"
-	@for program in $(INSTALLED); do \
-	  echo "$(DESTDIR)$(PREFIX)/bin/$$program"; \
-	  install -m 0755 "bin/$$program" "$(DESTDIR)$(PREFIX)/bin/$$program"; \
-	done
-	@if [ "$$(uname)" = Linux ]; then \
-	  applications="$(DESTDIR)$(PREFIX)/share/applications"; icons="$(DESTDIR)$(PREFIX)/share/icons/hicolor/scalable/apps"; \
-	  install -d "$$applications" "$$icons"; \
-	  echo "$$applications/localpasskey.desktop"; \
-	  install -m 0644 packaging/linux/localpasskey.desktop "$$applications/localpasskey.desktop"; \
-	  install -m 0644 packaging/linux/localpasskey.svg "$$icons/localpasskey.svg"; \
-	fi
+install: ## install programs, menu entry, manual pages, completions, units below DESTDIR and PREFIX (/usr/local)
+	@DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" packaging/install.sh $(INSTALLED)
+
+packages: go-version ## build .deb and .rpm for amd64 and arm64, with checksums, into dist/
+	scripts/release.sh
 
 clean: ## remove what was built
 	rm -rf bin dist

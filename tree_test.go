@@ -108,7 +108,7 @@ type dependencies struct {
 	paper    string   // DEPENDENCIES.md
 	required []string // module paths in go.mod
 	imported []string // import paths that are not ours, tests included
-	tools    []string // package paths of the tools in tools/go.mod
+	tools    []string // package paths of the tools in tools/*.mod
 }
 
 // checkDependencies wants a line for each module we import and for each tool, and
@@ -233,8 +233,14 @@ func TestDependencies(t *testing.T) {
 	for _, r := range readMod(t, "go.mod").Require {
 		d.required = append(d.required, r.Path)
 	}
-	for _, tool := range readMod(t, "tools/go.mod").Tool {
-		d.tools = append(d.tools, tool.Path)
+	for _, mod := range []string{"tools/go.mod", "tools/packaging.mod"} {
+		tools := readMod(t, mod).Tool
+		if len(tools) == 0 {
+			t.Fatalf("read no tools in %s", mod)
+		}
+		for _, tool := range tools {
+			d.tools = append(d.tools, tool.Path)
+		}
 	}
 	for _, n := range sorted(load(t)) {
 		for _, imp := range slices.Concat(n.imports, n.tests) {

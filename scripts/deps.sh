@@ -37,6 +37,7 @@ xdotool xdotool
 pinentry-gtk-2 pinentry-gtk2
 node nodejs
 npm npm
+rpm rpm
 END
     lint) echo "shellcheck shellcheck" && echo "node nodejs" && echo "npm npm" ;;
     race) echo "gcc gcc" && needs test ;; # the race detector is C

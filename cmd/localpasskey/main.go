@@ -38,6 +38,8 @@ func run(ctx context.Context) int {
 		State:  below(stateHome(), "localpasskey"),
 		Daemon: runDaemon,
 		Agent:  runAgent,
+
+		Machine: thisMachine(),
 	}
 	return program.Run(ctx, os.Args[1:])
 }

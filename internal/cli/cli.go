@@ -12,11 +12,13 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cli/audit"
 	"github.com/localpasskey/localpasskey/internal/cli/browser"
 	"github.com/localpasskey/localpasskey/internal/cli/command"
+	doctorcmd "github.com/localpasskey/localpasskey/internal/cli/doctor"
 	"github.com/localpasskey/localpasskey/internal/cli/hide"
 	"github.com/localpasskey/localpasskey/internal/cli/inventory"
 	"github.com/localpasskey/localpasskey/internal/cli/man"
 	"github.com/localpasskey/localpasskey/internal/cli/prove"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/doctor"
 )
 
 // Program is what the commands need of the process around them.
@@ -33,6 +35,8 @@ type Program struct {
 	Daemon func(ctx context.Context, o DaemonOptions) error
 	// Agent asks the daemon's questions until ctx ends, or the daemon does.
 	Agent func(ctx context.Context, o AgentOptions) error
+	// Machine is what `localpasskey doctor` examines; socket, store and version are ours.
+	Machine doctor.Machine
 }
 
 // DaemonOptions are what `localpasskey daemon` was told.
@@ -64,7 +68,9 @@ Begin with these, the first two in terminals that stay open:
 
   localpasskey daemon --user
   localpasskey agent
-  localpasskey setup`
+  localpasskey setup
+
+If something does not work, localpasskey doctor looks for what stands in the way.`
 
 const rootExits = `Exit codes:
   0  done
@@ -120,6 +126,7 @@ func (r *run) root() *cobra.Command {
 	root.AddCommand(
 		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(), r.configCommand(),
 		r.manageCommand(), r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()), prove.Command(r.around()),
+		doctorcmd.Command(r.around(), r.machine),
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)
 	root.AddCommand(hide.Commands(r.around())...)
@@ -135,6 +142,13 @@ func (r *run) around() command.Program {
 			return r.within(ctx, func(s *session) error { return act(s.Client) })
 		},
 	}
+}
+
+// machine is what the doctor examines, once the flags are read.
+func (r *run) machine() doctor.Machine {
+	m := r.Machine
+	m.Socket, m.Store, m.Version = r.socket, r.Store, r.Version
+	return m
 }
 
 // does makes a command's action: from here on, errors are not of usage.

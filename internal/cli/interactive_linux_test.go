@@ -93,6 +93,8 @@ func (h *home) daemon() *window {
 	d.Expect("any program of yours can open the TPM as well.")
 	d.Expect("Listening on " + h.socket)
 	s := h.open("setup")
+	s.Expect("this is a software TPM")
+	s.Expect("passkeys on it are lost. Register a second one, on another device, at each service.")
 	s.Expect("letters as well as digits")
 	s.Expect("New PIN (letters, digits, spaces; nothing cancels): ")
 	s.Type(pin + "\n")

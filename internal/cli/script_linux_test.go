@@ -13,7 +13,9 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
+	"github.com/google/go-tpm/tpm2"
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"github.com/localpasskey/localpasskey/internal/agent"
@@ -22,6 +24,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/doctor"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 	"github.com/localpasskey/localpasskey/internal/prompt/pinentry"
 	"github.com/localpasskey/localpasskey/internal/prompt/pinentry/pinentrytest"
@@ -75,6 +78,7 @@ func localpasskey() {
 			defer desk.Close()
 			return socket.Attend(ctx, o.Socket, func() { o.Attending(path) }, desk.Answer)
 		},
+		Machine: doctor.Machine{Root: os.Getenv("MACHINE"), UID: 1000, Now: time.Now()},
 	}.Run(ctx, os.Args[1:])
 	stop()
 	os.Exit(code)
@@ -102,6 +106,7 @@ func TestScripts(t *testing.T) {
 			"shown":       shown,
 			"attended":    attended,
 			"forget":      func(ts *testscript.TestScript, _ bool, _ []string) { behind(ts).person.Asked() },
+			"owned":       setOwnerPassword,
 			"unplug":      func(ts *testscript.TestScript, _ bool, _ []string) { ts.Check(behind(ts).chips["tpm"].Close()) },
 			"plug": func(ts *testscript.TestScript, _ bool, _ []string) {
 				b := behind(ts)
@@ -157,6 +162,7 @@ func setUp(env *testscript.Env) error {
 	env.Setenv("STORE", filepath.Join(env.WorkDir, "data", "passkeys.db"))
 	env.Setenv("PINENTRY", filepath.Join(strings.Split(env.Getenv("PATH"), ":")[0], "pinentry"))
 	env.Setenv("PINENTRY_DIR", env.WorkDir)
+	env.Setenv("MACHINE", filepath.Join(env.WorkDir, "machine"))
 	env.Setenv("TZ", "UTC")
 	env.Setenv("GORACE", noSleep)
 	env.Defer(func() {
@@ -285,4 +291,17 @@ func damage(ts *testscript.TestScript, _ bool, args []string) {
 		content[at] ^= 0x55
 	}
 	ts.Check(os.WriteFile(path, content, 0o600))
+}
+
+// setOwnerPassword is `owned`: somebody sets an owner password on the TPM.
+func setOwnerPassword(ts *testscript.TestScript, _ bool, _ []string) {
+	b := behind(ts)
+	conn, err := b.chips["tpm"].Opener()(b.ctx)
+	ts.Check(err)
+	defer conn.Close()
+	_, err = tpm2.HierarchyChangeAuth{
+		AuthHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)},
+		NewAuth:    tpm2.TPM2BAuth{Buffer: []byte("somebody's")},
+	}.Execute(conn)
+	ts.Check(err)
 }

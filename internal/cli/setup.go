@@ -5,18 +5,26 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/localpasskey/localpasskey/internal/cli/doctor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
-const setupLong = `Makes the keys in the TPM that everything else hangs on, and sets the PIN.
+const setupLong = `Looks whether the TPM can do what is needed, makes the keys in it that everything else
+hangs on, and sets the PIN.
 
 The PIN may have letters as well as digits, and should: the TPM allows 8 wrong ones
 in all, so nobody can try them through, but 1234 is the first that anybody tries.
 
-There is no backup. If this machine dies, its passkeys die: register a second one,
-on another device, at every service you care about.
+There is no backup. If this machine dies or its TPM is cleared, or the PIN is forgotten,
+its passkeys are lost: register a second one, on another device, at every service you
+care about. localpasskey inventory compare tells later which accounts lack one.
 
-The daemon must be running: localpasskey daemon --user`
+The daemon must be running: localpasskey daemon --user. localpasskey doctor looks for
+what stands in the way.`
+
+const setupWarning = `There is no backup: if this machine dies, its TPM is cleared or the PIN is forgotten, the
+passkeys on it are lost. Register a second one, on another device, at each service.
+`
 
 func (r *run) setupCommand() *cobra.Command {
 	pins := pinSource{run: r}
@@ -46,7 +54,13 @@ func (r *run) setUp(ctx context.Context, s *session, pins *pinSource) error {
 			code: codeFailed,
 		}
 	}
+	if !s.status.SetUp {
+		if err := doctor.BeforeSetUp(ctx, r.Err, s.Client); err != nil {
+			return err
+		}
+	}
 	if !pins.stdin {
+		r.note(setupWarning)
 		r.note("Choose a PIN. It may have letters as well as digits. The TPM allows 8 wrong ones in all.")
 	}
 	pin, err := pins.choose(ctx, minPINPoints)
@@ -65,6 +79,7 @@ func (r *run) setUp(ctx context.Context, s *session, pins *pinSource) error {
 	}
 	r.say("LocalPasskey is set up.\n\n" +
 		"If this machine dies, its passkeys die: register a second one elsewhere,\n" +
-		"at every service you care about. Nobody can restore them, we included.")
+		"at every service you care about. Nobody can restore them, we included.\n" +
+		"`localpasskey doctor` looks whether browsers and ssh find the security key.")
 	return nil
 }

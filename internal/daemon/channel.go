@@ -7,8 +7,10 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctap/chip"
 	"github.com/localpasskey/localpasskey/internal/page"
 	"github.com/localpasskey/localpasskey/internal/proof"
+	"github.com/localpasskey/localpasskey/internal/tpm/health"
 )
 
 // channel is one channel of one door. Its calls come one after another.
@@ -81,6 +83,12 @@ func (ch *channel) Vendor(ctx context.Context, command ctap.Command, params cbor
 	switch command {
 	case ctap.CommandStatus:
 		return cbor.Marshal(ch.d.status(ctx))
+	case chip.Command:
+		report, err := health.Look(ctx, ch.d.OpenTPM)
+		if err != nil {
+			return nil, err
+		}
+		return cbor.Marshal(report)
 	case ctap.CommandSetup:
 		return nil, ch.explained(ctx, ch.setUp(ctx))
 	case ctap.CommandReconnect:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/tpm/health"
 	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
 	"github.com/localpasskey/localpasskey/internal/tpm/problem"
 	"github.com/localpasskey/localpasskey/internal/tpm/storage"
@@ -137,6 +138,15 @@ func (m *Machine) generation() *generation {
 	m.mu.RLock()
 	defer m.mu.RUnlock()
 	return m.current
+}
+
+// Describe asks the TPM who made it.
+func (m *Machine) Describe(ctx context.Context) (d health.Description, err error) {
+	err = m.converse(ctx, func(t transport.TPM) error {
+		d, err = health.Describe(t)
+		return err
+	})
+	return d, err
 }
 
 // converse is one operation on a connection of its own.

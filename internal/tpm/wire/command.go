@@ -19,6 +19,9 @@ const (
 // authorization names (Part 3 §31.15).
 const NVChangeAuth = ccNVChangeAuth
 
+// CommandPolicyTicket is PolicyTicket's command code, to tell whether a chip has it.
+const CommandPolicyTicket = ccPolicyTicket
+
 const headerBytes = 10 // of commands and of responses: tag, size, code
 
 // ErrShort says that a structure is longer than the bytes that there are.

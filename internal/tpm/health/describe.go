@@ -1,7 +1,6 @@
-package tpm
+package health
 
 import (
-	"context"
 	"encoding/binary"
 	"fmt"
 	"strings"
@@ -15,44 +14,51 @@ type Description struct {
 	Manufacturer string // the TCG's vendor id, "IBM", "INTC", "STM"
 	Model        string // the vendor's own string, may be empty
 	Firmware     string // "8217.4131"
-	Revision     string // of the specification, "1.64"
+	Revision     uint32 // of the specification, times 100: 164
 }
 
 // String is the description on one line.
 func (d Description) String() string {
 	return strings.Join(strings.Fields(fmt.Sprintf("%s %s firmware %s, TPM 2.0 revision %s",
-		d.Manufacturer, d.Model, d.Firmware, d.Revision)), " ")
+		d.Manufacturer, d.Model, d.Firmware, Revision(d.Revision))), " ")
+}
+
+// Revision is a revision as people write it: "1.64".
+func Revision(hundredths uint32) string {
+	return fmt.Sprintf("%d.%02d", hundredths/100, hundredths%100)
 }
 
 // From the specification: Part 2 §6.13. go-tpm has no name for the revision.
 const ptRevision tpm2.TPMPT = 0x00000102
 
-// Describe asks the TPM who made it.
-func (m *Machine) Describe(ctx context.Context) (d Description, err error) {
-	err = m.converse(ctx, func(t transport.TPM) error {
-		rsp, err := tpm2.GetCapability{
-			Capability:    tpm2.TPMCapTPMProperties,
-			Property:      uint32(tpm2.TPMPTFamilyIndicator),
-			PropertyCount: uint32(tpm2.TPMPTFirmwareVersion2-tpm2.TPMPTFamilyIndicator) + 1,
-		}.Execute(t)
-		if err != nil {
-			return fmt.Errorf("GetCapability: %w", err)
-		}
-		list, err := rsp.CapabilityData.Data.TPMProperties()
-		if err != nil {
-			return fmt.Errorf("GetCapability: %w", err)
-		}
-		d = describe(list.TPMProperty)
-		return nil
-	})
-	return d, err
+// Describe asks a TPM who made it.
+func Describe(t transport.TPM) (Description, error) {
+	first := uint32(tpm2.TPMPTFamilyIndicator)
+	values, err := properties(t, first, uint32(tpm2.TPMPTFirmwareVersion2)-first+1)
+	if err != nil {
+		return Description{}, err
+	}
+	return describe(values), nil
 }
 
-func describe(properties []tpm2.TPMSTaggedProperty) Description {
-	value := make(map[tpm2.TPMPT]uint32, len(properties))
-	for _, p := range properties {
-		value[p.Property] = p.Value
+// properties asks for the values of count properties from first on.
+func properties(t transport.TPM, first, count uint32) (map[tpm2.TPMPT]uint32, error) {
+	rsp, err := tpm2.GetCapability{Capability: tpm2.TPMCapTPMProperties, Property: first, PropertyCount: count}.Execute(t)
+	if err != nil {
+		return nil, fmt.Errorf("GetCapability: %w", err)
 	}
+	list, err := rsp.CapabilityData.Data.TPMProperties()
+	if err != nil {
+		return nil, fmt.Errorf("GetCapability: %w", err)
+	}
+	values := make(map[tpm2.TPMPT]uint32, len(list.TPMProperty))
+	for _, p := range list.TPMProperty {
+		values[p.Property] = p.Value
+	}
+	return values, nil
+}
+
+func describe(value map[tpm2.TPMPT]uint32) Description {
 	text := func(properties ...tpm2.TPMPT) string {
 		var b []byte
 		for _, p := range properties {
@@ -65,7 +71,7 @@ func describe(properties []tpm2.TPMSTaggedProperty) Description {
 		Manufacturer: text(tpm2.TPMPTManufacturer),
 		Model:        text(tpm2.TPMPTVendorString1, tpm2.TPMPTVendorString2, tpm2.TPMPTVendorString3, tpm2.TPMPTVendorString4),
 		Firmware:     fmt.Sprintf("%d.%d", firmware>>16, firmware&0xFFFF),
-		Revision:     fmt.Sprintf("%d.%02d", value[ptRevision]/100, value[ptRevision]%100),
+		Revision:     value[ptRevision],
 	}
 }
 

@@ -1,0 +1,52 @@
+#!/bin/sh
+# After the files are there. dpkg calls it with "configure" and, on an upgrade, the
+# version before; rpm with 1 on the first installation and 2 on an upgrade.
+set -e
+
+case "$1" in
+  configure) if [ -n "$2" ]; then upgrade=yes; else upgrade=no; fi ;;
+  1) upgrade=no ;;
+  2) upgrade=yes ;;
+  *) exit 0 ;; # dpkg undoes what failed
+esac
+
+# Into a directory that does not run: what follows is done at its first start.
+if [ -n "${DPKG_ROOT:-}" ]; then
+  exit 0
+fi
+
+have() { command -v "$1" >/dev/null 2>&1; }
+
+if [ -e /usr/lib/sysusers.d/localpasskey.conf ] && have systemd-sysusers; then
+  systemd-sysusers localpasskey.conf
+fi
+if [ -e /usr/lib/tmpfiles.d/localpasskey.conf ] && have systemd-tmpfiles; then
+  systemd-tmpfiles --create localpasskey.conf || true # a container's /dev may be read-only
+fi
+
+# From here on, of a system that runs. The rest works without.
+if [ -e /usr/lib/modules-load.d/localpasskey.conf ] && have modprobe; then
+  modprobe -q uhid || true
+fi
+if [ -d /run/udev ] && have udevadm; then
+  udevadm control --reload || true
+  udevadm trigger --subsystem-match=misc --subsystem-match=tpmrm --subsystem-match=hidraw --action=change || true
+fi
+if [ -d /run/systemd/system ] && have systemctl; then
+  systemctl daemon-reload || true
+  for unit in localpasskey.socket localpasskey.service; do
+    file=/usr/lib/systemd/system/$unit
+    if [ ! -e "$file" ]; then
+      continue
+    fi
+    if [ "$upgrade" = yes ]; then
+      systemctl try-restart "$unit" || true
+    elif grep -q '^\[Install\]' "$file"; then
+      systemctl enable --now "$unit" || true
+    fi
+  done
+fi
+
+if [ "$upgrade" = no ]; then
+  echo "LocalPasskey is installed. localpasskey doctor says what is ready, localpasskey setup begins."
+fi

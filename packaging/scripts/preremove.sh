@@ -1,0 +1,17 @@
+#!/bin/sh
+# Before the files go. dpkg calls it with "remove" or "upgrade"; rpm with 0 when the last
+# version goes and 1 on an upgrade, through which the service runs until it is restarted.
+set -e
+
+case "$1" in
+  remove | 0) ;;
+  *) exit 0 ;;
+esac
+
+if [ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
+  for unit in localpasskey.socket localpasskey.service; do
+    if [ -e "/usr/lib/systemd/system/$unit" ]; then
+      systemctl disable --now "$unit" || true
+    fi
+  done
+fi
