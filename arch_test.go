@@ -152,6 +152,7 @@ func table() map[string]row {
 func testKits() []string {
 	return []string{
 		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party", "internal/ctaptest/blobs", "internal/ctaptest/signals",
+		"internal/ctaptest/transcript",
 		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest", "internal/swtpm/manufacturer",
 	}
 }

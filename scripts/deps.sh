@@ -30,6 +30,9 @@ fido2-token fido2-tools
 ssh-keygen openssh-client
 sshd openssh-server
 git git
+cryptsetup cryptsetup-bin
+systemd-cryptenroll systemd
+losetup mount
 chromium chromium
 firefox-esr firefox-esr
 Xvfb xvfb

@@ -231,7 +231,7 @@ func (a *Authenticator) silent(ctx context.Context, in *signIn, z *consent.Autho
 		if err != nil {
 			return nil, err
 		}
-		signature, err := decoySignature()
+		signature, err := decoySignature(len(c.Key.Public.X))
 		return answer(c, z, in, data, signature), err
 	}
 	r, err := a.prepareSignIn(ctx, c, z)
@@ -245,14 +245,13 @@ func (a *Authenticator) silent(ctx context.Context, in *signIn, z *consent.Autho
 	return response, nil
 }
 
-// decoySignature is two random numbers in the form of an ECDSA signature.
-func decoySignature() ([]byte, error) {
-	var number [2][32]byte
-	for i := range number {
-		_, _ = rand.Read(number[i][:]) // crypto/rand never fails
-	}
+// decoySignature is two random numbers of that many bytes in the form of an ECDSA
+// signature.
+func decoySignature(size int) ([]byte, error) {
+	numbers := make([]byte, 2*size)
+	_, _ = rand.Read(numbers) // crypto/rand never fails
 	return asn1.Marshal(struct{ R, S *big.Int }{
-		new(big.Int).SetBytes(number[0][:]), new(big.Int).SetBytes(number[1][:]),
+		new(big.Int).SetBytes(numbers[:size]), new(big.Int).SetBytes(numbers[size:]),
 	})
 }
 
@@ -276,7 +275,7 @@ func (a *Authenticator) assert(ctx context.Context, in *signIn, z *consent.Autho
 	if err != nil {
 		return nil, err
 	}
-	signature, err := r.prepared.Sign(ctx, signedDigest(data, in.ClientDataHash))
+	signature, err := r.prepared.Sign(ctx, c.Key.Digest(data, in.ClientDataHash))
 	if err != nil {
 		return nil, err
 	}

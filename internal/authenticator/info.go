@@ -74,7 +74,6 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 		MaxCredentialIDLength:            credential.IDBytes,
 		Transports:                       []string{"internal", "usb"},
 		TransportsForReset:               []string{"internal", "usb"},
-		Algorithms:                       []ctap.Parameter{supportedAlgorithm()},
 		ForcePINChange:                   &settings.ForcePINChange,
 		MinPINLength:                     settings.MinPINLength,
 		RemainingDiscoverableCredentials: &left,
@@ -84,6 +83,9 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 		MaxCredBlobLength:                extension.MaxBlobBytes,
 		MaxRPIDsForSetMinPINLength:       config.MaxRPIDs,
 		AuthenticatorConfigCommands:      a.config.Supported(),
+	}
+	for _, algorithm := range a.keys.Algorithms() {
+		info.Algorithms = append(info.Algorithms, ctap.Parameter{Algorithm: algorithm, Type: ctap.PublicKeyType})
 	}
 	if a.gate.BuiltInUV != nil {
 		info.UVModality = uvPasscodeInternal

@@ -2,7 +2,6 @@ package authenticator
 
 import (
 	"context"
-	"crypto/sha256"
 	"errors"
 	"slices"
 	"time"
@@ -52,7 +51,8 @@ func (a *Authenticator) makeCredential(ctx context.Context, req *ctap.MakeCreden
 	if err := uv.CheckProtocol(); err != nil { // step 2
 		return nil, err
 	}
-	if err := chooseAlgorithm(req.Parameters); err != nil { // step 3
+	algorithm, err := a.chooseAlgorithm(req.Parameters) // step 3
+	if err != nil {
 		return nil, err
 	}
 	discoverable, err := registrationOptions(req.Options, uv) // step 5
@@ -81,26 +81,24 @@ func (a *Authenticator) makeCredential(ctx context.Context, req *ctap.MakeCreden
 	}
 	defer asked.Wipe()
 	c := newCredential(req, discoverable, settings, asked) // steps 13, 16
-	c.AAGUID = a.aaguid
+	c.AAGUID, c.Key.Algorithm = a.aaguid, algorithm
 	return a.register(ctx, &registration{req, asked, c}, z) // steps 14, 17–19
 }
 
-// chooseAlgorithm finds ES256, the one algorithm there is, in what the RP takes.
-// Entries of other types are passed over (WebAuthn L3 §5.8.2).
-func chooseAlgorithm(offered []ctap.Parameter) error {
+// chooseAlgorithm finds the first that the hardware has in what the RP takes, which comes
+// in the RP's order. Entries of other types are passed over (WebAuthn L3 §5.8.2).
+func (a *Authenticator) chooseAlgorithm(offered []ctap.Parameter) (cose.Algorithm, error) {
 	for _, p := range offered {
 		if p.Type == "" || p.Algorithm == 0 {
-			return ctap.InvalidCBOR
+			return 0, ctap.InvalidCBOR
 		}
 	}
-	if slices.Contains(offered, supportedAlgorithm()) {
-		return nil
+	for _, p := range offered {
+		if p.Type == ctap.PublicKeyType && slices.Contains(a.keys.Algorithms(), p.Algorithm) {
+			return p.Algorithm, nil
+		}
 	}
-	return ctap.UnsupportedAlgorithm
-}
-
-func supportedAlgorithm() ctap.Parameter {
-	return ctap.Parameter{Algorithm: cose.ES256, Type: ctap.PublicKeyType}
+	return 0, ctap.UnsupportedAlgorithm
 }
 
 // registrationOptions is step 5: up cannot be false, and pinUvAuthParam
@@ -294,21 +292,12 @@ func (a *Authenticator) attest(ctx context.Context, req *registration, z *consen
 		response.Statement, err = cbor.Marshal(struct{}{})
 		return response, err
 	}
-	signature, err := r.prepared.Sign(ctx, signedDigest(data, req.ClientDataHash))
+	signature, err := r.prepared.Sign(ctx, c.Key.Digest(data, req.ClientDataHash))
 	if err != nil {
 		return nil, err
 	}
-	response.Statement, err = cbor.Marshal(webauthn.PackedStatement{Algorithm: cose.ES256, Signature: signature})
+	response.Statement, err = cbor.Marshal(webauthn.PackedStatement{Algorithm: c.Key.Public.Algorithm, Signature: signature})
 	return response, err
-}
-
-// signedDigest is the digest of authenticator data ‖ client data hash (WebAuthn
-// L3 §6.3.3 step 11).
-func signedDigest(authData, clientDataHash []byte) [32]byte {
-	h := sha256.New()
-	h.Write(authData)
-	h.Write(clientDataHash)
-	return [32]byte(h.Sum(nil))
 }
 
 func flags(up, uv bool) (f webauthn.Flags) {

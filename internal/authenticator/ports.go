@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/localpasskey/localpasskey/internal/consent"
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
@@ -12,6 +13,8 @@ import (
 // Keys makes keys in hardware and readies them for use. A key that was created
 // and never stored leaves nothing behind in the hardware.
 type Keys interface {
+	// Algorithms are what SigningKeys can be made for: ES256, and what else there is.
+	Algorithms() []cose.Algorithm
 	Create(ctx context.Context, spec KeySpec) (*Key, error)
 	// CreatePrepared is Create, and Prepare of what it made, for less than the two
 	// cost.
@@ -28,8 +31,8 @@ type Prepared interface {
 	// this use, and gives the grant it yields for further keys of the same
 	// relying party. A wrong PIN is a *WrongPIN; Verify may then be called again.
 	Verify(ctx context.Context, pinHash secret.Bytes) (Grant, error)
-	// Sign gives an ASN.1 DER ECDSA signature of a SHA-256 digest.
-	Sign(ctx context.Context, digest [32]byte) ([]byte, error)
+	// Sign gives an ASN.1 DER ECDSA signature of what KeySpec.Digest gives.
+	Sign(ctx context.Context, digest []byte) ([]byte, error)
 	// MAC gives the 32-byte HMAC-SHA-256 of data under a MACKey.
 	MAC(ctx context.Context, data []byte) (secret.Bytes, error)
 	Close() error

@@ -19,6 +19,7 @@ type stack struct {
 	*authenticator.Authenticator
 	machine *tpm.Machine
 	store   *store.Store
+	file    string // of the store
 	person  *ctaptest.Person
 }
 
@@ -51,7 +52,8 @@ func newStackAt(t testing.TB, open tpm.Opener, change ...func(*authenticator.Con
 	t.Helper()
 	s := &stack{person: ctaptest.NewPerson(ctaptest.Auto, 0)}
 	var err error
-	s.store, err = store.Open(filepath.Join(t.TempDir(), "passkeys.db"))
+	s.file = filepath.Join(t.TempDir(), "passkeys.db")
+	s.store, err = store.Open(s.file)
 	check(t, err)
 	t.Cleanup(func() { check(t, s.store.Close()) })
 	s.machine, err = tpm.SetUp(t.Context(), open, s.store.Ledger())

@@ -46,7 +46,7 @@ func asKey(r *ready, err error) (u2f.Key, error) {
 
 // Sign signs with what was readied.
 func (r *ready) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
-	return r.prepared.Sign(ctx, digest)
+	return r.prepared.Sign(ctx, digest[:])
 }
 
 // room tells whether there is room for one more credential.

@@ -170,6 +170,9 @@ func (g *Gate) changePIN(ctx context.Context, req *ctap.ClientPINRequest) error 
 		return err
 	}
 	if !shared.Verify(append(bytes.Clone(req.NewPINEnc), req.PINHashEnc...), req.PINUVAuthParam) {
+		if left, err := g.retries(ctx); err == nil && left == 0 {
+			return ctap.PINBlocked // comes before the check, and costs a command only here
+		}
 		return ctap.PINAuthInvalid
 	}
 	from, err := decryptHash(shared, req.PINHashEnc)

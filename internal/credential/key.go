@@ -1,6 +1,12 @@
 package credential
 
-import "github.com/localpasskey/localpasskey/internal/cose"
+import (
+	"bytes"
+	"crypto/sha256"
+	"crypto/sha512"
+
+	"github.com/localpasskey/localpasskey/internal/cose"
+)
 
 // Binding is what a key's own policy in the hardware demands before it works.
 // It is fixed when the key is made.
@@ -22,7 +28,7 @@ type KeyKind byte
 
 // Ours: the two kinds.
 const (
-	SigningKey KeyKind = 1 // ECDSA P-256
+	SigningKey KeyKind = 1 // ECDSA, by KeySpec.Algorithm
 	MACKey     KeyKind = 2 // HMAC-SHA-256, for hmac-secret
 )
 
@@ -31,6 +37,19 @@ type KeySpec struct {
 	Kind     KeyKind
 	Binding  Binding
 	RPIDHash [32]byte // SHA-256 of the RP ID; PINBound keys are tied to it
+	// Algorithm is a SigningKey's: cose.ES256, which 0 stands for too, or cose.ES384.
+	Algorithm cose.Algorithm
+}
+
+// Digest is what such a key signs of a message: its SHA-256, or for ES384 its SHA-384.
+func (s KeySpec) Digest(message ...[]byte) []byte {
+	whole := bytes.Join(message, nil)
+	if s.Algorithm == cose.ES384 {
+		sum := sha512.Sum384(whole)
+		return sum[:]
+	}
+	sum := sha256.Sum256(whole)
+	return sum[:]
 }
 
 // Key is a key of the hardware. Handle is opaque and wrapped to this machine.

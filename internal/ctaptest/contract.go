@@ -64,6 +64,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Device) {
 		"silent probe":            checkSilentProbe,
 		"channels":                checkChannels,
 		"parameters":              checkParameters,
+		"algorithms":              checkAlgorithms,
 		"refusals":                checkRefusals,
 		"selection":               checkSelection,
 		"reset":                   checkReset,

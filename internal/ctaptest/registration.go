@@ -190,15 +190,52 @@ func checkParameters(r *rig) {
 	if want := string(bytes.Repeat([]byte("å"), 32)); signedIn.User.Name != want {
 		r.Errorf("name %q", signedIn.User.Name)
 	}
-	if algorithm := supported(r); !slices.Equal(algorithm, []ctap.Parameter{{Algorithm: cose.ES256, Type: "public-key"}}) {
-		r.Errorf("algorithms %v", algorithm)
-	}
 }
 
-func supported(r *rig) []ctap.Parameter {
-	info, err := r.A.GetInfo(r.Context())
-	r.OK(err)
-	return info.Algorithms
+// checkAlgorithms: the first in the relying party's order that getInfo lists is taken, and
+// signs; there is always ES256.
+func checkAlgorithms(r *rig) {
+	r.SetPIN()
+	listed := r.Info().Algorithms
+	es256, es384 := ctap.Parameter{Algorithm: cose.ES256, Type: "public-key"}, ctap.Parameter{Algorithm: cose.ES384, Type: "public-key"}
+	if !slices.Contains(listed, es256) {
+		r.Fatalf("algorithms %v", listed)
+	}
+	for _, offered := range [][]ctap.Parameter{
+		{es256},
+		{es256, es384},
+		{es384, es256},
+		{{Algorithm: cose.EdDSA, Type: "public-key"}, es384, es256},
+		{{Algorithm: cose.ES384, Type: "something else"}, es256},
+	} {
+		var want cose.Algorithm
+		for _, p := range offered {
+			if want == 0 && slices.Contains(listed, p) {
+				want = p.Algorithm
+			}
+		}
+		req := party.Registration(party.Site, "alice")
+		req.Parameters = offered
+		c := r.RegisterRequest(r.Authenticated(req))
+		if got := c.Data.Attested.PublicKey.Algorithm; got != want {
+			r.Errorf("of %v it took %d, not %d", offered, got, want)
+		}
+		response, err := r.A.GetAssertion(r.Context(), r.AuthenticatedSignIn(party.SignIn(party.Site, c)))
+		r.OK(err)
+		c.Verify(r.Rig, response)
+		response, err = r.A.GetAssertion(r.Context(), party.Silently(party.SignIn(party.Site, c)))
+		r.OK(err)
+		if c.Signed(response) || len(response.Signature) < 2*len(c.Data.Attested.PublicKey.X) {
+			r.Errorf("a probe of algorithm %d is answered with a signature of %d bytes", want, len(response.Signature))
+		}
+	}
+	if slices.Contains(listed, es384) {
+		return
+	}
+	req := party.Registration(party.Site, "alice")
+	req.Parameters = []ctap.Parameter{es384}
+	_, err := r.A.MakeCredential(r.Context(), r.Authenticated(req))
+	r.Wants(ctap.UnsupportedAlgorithm, err)
 }
 
 func checkSelection(r *rig) {

@@ -4,9 +4,11 @@ import (
 	"context"
 	"crypto/sha256"
 	"errors"
+	"slices"
 	"sync"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
@@ -50,7 +52,7 @@ func (s *suite) createAndUse() {
 		}
 		key, p := s.newPrepared(want, by)
 		s.sign(p, key)
-		if _, err := p.Sign(s.Context(), [32]byte{}); err == nil {
+		if _, err := p.Sign(s.Context(), make([]byte, 32)); err == nil {
 			s.Error("one preparation signed twice")
 		}
 		s.sign(s.prepare(key, by), key)
@@ -70,6 +72,48 @@ func (s *suite) createAndUse() {
 	}
 }
 
+// algorithms: what is listed can be made and used, bound to the PIN or not, and nothing
+// else.
+func (s *suite) algorithms() {
+	s.setPIN()
+	g := s.grant(pin, rpA())
+	listed := s.Keys.Algorithms()
+	if len(listed) == 0 || listed[0] != cose.ES256 {
+		s.Fatalf("algorithms %v", listed)
+	}
+	for _, algorithm := range []cose.Algorithm{cose.ES256, cose.ES384, cose.EdDSA, cose.RS256} {
+		for by, binding := range map[authenticator.Grant]authenticator.Binding{g: authenticator.PINBound, nil: authenticator.PresenceOnly} {
+			want := spec(authenticator.SigningKey, binding, rpA())
+			want.Algorithm = algorithm
+			if !slices.Contains(listed, algorithm) {
+				_, err := s.Keys.Create(s.Context(), want)
+				s.refused(err, ctap.UnsupportedAlgorithm)
+				_, _, err = s.Keys.CreatePrepared(s.Context(), want, by)
+				s.refused(err, ctap.UnsupportedAlgorithm)
+				continue
+			}
+			key, p := s.newPrepared(want, by)
+			if key.Public.Algorithm != algorithm {
+				s.Errorf("a key for algorithm %d is for %d", algorithm, key.Public.Algorithm)
+			}
+			s.sign(p, key)
+			s.sign(s.prepare(key, by), key)
+			made, err := s.Keys.Create(s.Context(), want)
+			s.must(err)
+			s.sign(s.prepare(made, by), made)
+			if algorithm == cose.ES256 {
+				continue
+			}
+			wrong := *made
+			wrong.Algorithm = cose.ES256
+			if p, err := s.Keys.Prepare(s.Context(), &wrong, by); err == nil {
+				p.Close() //nolint:errcheck // The test has failed.
+				s.Error("a key passes for one of another algorithm")
+			}
+		}
+	}
+}
+
 func (s *suite) createThenPIN() {
 	s.setPIN()
 	want := spec(authenticator.SigningKey, authenticator.PINBound, rpA())
@@ -82,7 +126,7 @@ func (s *suite) createThenPIN() {
 	s.retries(s.Attempts)
 	s.sign(s.prepare(key, g), key)
 	_, p = s.newPrepared(want, nil)
-	_, err = p.Sign(s.Context(), [32]byte{})
+	_, err = p.Sign(s.Context(), make([]byte, 32))
 	s.refused(err, ctap.PUATRequired)
 }
 
@@ -133,12 +177,12 @@ func (s *suite) noGrant() {
 	_, err := s.prepare(key, nil).Verify(s.Context(), Hash(pin))
 	s.refused(err, ctap.PINNotSet)
 	s.setPIN()
-	_, err = s.prepare(key, nil).Sign(s.Context(), [32]byte{})
+	_, err = s.prepare(key, nil).Sign(s.Context(), make([]byte, 32))
 	s.refused(err, ctap.PUATRequired)
 	p := s.prepare(key, nil)
 	_, err = p.Verify(s.Context(), Hash("0000"))
 	s.refusedPIN(err, s.Attempts-1)
-	_, err = p.Sign(s.Context(), [32]byte{})
+	_, err = p.Sign(s.Context(), make([]byte, 32))
 	s.refused(err, ctap.PUATRequired)
 }
 
@@ -231,7 +275,7 @@ func (s *suite) mac() {
 	}
 	_, err := s.prepare(one, nil).MAC(s.Context(), []byte("salt"))
 	s.refused(err, ctap.PUATRequired)
-	_, err = s.prepare(free, nil).Sign(s.Context(), [32]byte{})
+	_, err = s.prepare(free, nil).Sign(s.Context(), make([]byte, 32))
 	s.refused(err, ctap.InvalidParameter)
 }
 
@@ -240,7 +284,7 @@ func (s *suite) oneUse() {
 	key := s.newKey(authenticator.SigningKey, authenticator.PINBound, rpA())
 	p := s.prepare(key, s.grant(pin, rpA()))
 	s.sign(p, key)
-	if _, err := p.Sign(s.Context(), [32]byte{}); err == nil {
+	if _, err := p.Sign(s.Context(), make([]byte, 32)); err == nil {
 		s.Error("one preparation signed twice")
 	}
 }
@@ -251,7 +295,7 @@ func (s *suite) cancelled() {
 	p := s.prepare(key, s.grant(pin, rpA()))
 	ctx, cancel := context.WithCancel(s.Context())
 	cancel()
-	_, err := p.Sign(ctx, [32]byte{})
+	_, err := p.Sign(ctx, make([]byte, 32))
 	s.refused(err, ctap.KeepaliveCancel)
 	_, err = s.Keys.Create(ctx, key.KeySpec)
 	s.refused(err, ctap.KeepaliveCancel)

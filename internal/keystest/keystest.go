@@ -31,6 +31,7 @@ func Run(t *testing.T, fresh func(t *testing.T) Hardware) {
 		"lockout":                  (*suite).lockout,
 		"create":                   (*suite).create,
 		"create and use":           (*suite).createAndUse,
+		"algorithms":               (*suite).algorithms,
 		"create, then the PIN":     (*suite).createThenPIN,
 		"create under no grant":    (*suite).createUnderNoGrant,
 		"sign with a grant":        (*suite).signWithGrant,
@@ -173,10 +174,11 @@ func (s *suite) sign(p authenticator.Prepared, key *authenticator.Key) {
 }
 
 func signed(ctx context.Context, p authenticator.Prepared, key *authenticator.Key) error {
-	var digest [32]byte
-	if _, err := rand.Read(digest[:]); err != nil {
+	message := make([]byte, 100)
+	if _, err := rand.Read(message); err != nil {
 		return err
 	}
+	digest := key.Digest(message)
 	signature, err := p.Sign(ctx, digest)
 	if err != nil {
 		return err
@@ -185,7 +187,7 @@ func signed(ctx context.Context, p authenticator.Prepared, key *authenticator.Ke
 	if err != nil {
 		return err
 	}
-	if !ecdsa.VerifyASN1(public, digest[:], signature) {
+	if !ecdsa.VerifyASN1(public, digest, signature) {
 		return errors.New("the signature does not verify")
 	}
 	return nil

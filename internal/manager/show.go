@@ -107,6 +107,9 @@ func algorithm(p ctap.Passkey) string {
 	if cose.Algorithm(p.Algorithm) == cose.ES256 {
 		return "ES256 (ECDSA, P-256)"
 	}
+	if cose.Algorithm(p.Algorithm) == cose.ES384 {
+		return "ES384 (ECDSA, P-384)"
+	}
 	return fmt.Sprintf("COSE algorithm %d", p.Algorithm)
 }
 

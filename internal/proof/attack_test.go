@@ -16,6 +16,7 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/proof"
 	"github.com/localpasskey/localpasskey/internal/tpm/attest"
@@ -170,7 +171,7 @@ func TestSoftwareKey(t *testing.T) {
 	genuine := m.claim(key)
 	index := policy.Name(genuine.PINIndex)
 	hash := rpIDHash()
-	fake := inSoftware(t, storage.SigningKey(pinindex.PINPolicy(index, hash[:])))
+	fake := inSoftware(t, storage.SigningKey(pinindex.PINPolicy(index, hash[:]), cose.ES256))
 	claim := clone(genuine)
 	claim.Key = fake.public
 	challenge, note, err := m.trusts().NewChallenge(claim)
@@ -238,7 +239,7 @@ func TestWeakerKeys(t *testing.T) {
 		"it ends with the power":    func(p *tpm2.TPMTPublic) { p.ObjectAttributes.STClear = true },
 		"its policy is another one": func(p *tpm2.TPMTPublic) { q := policy.Digest{}.Command(tpm2.TPMCCSign); p.AuthPolicy.Buffer = q[:] },
 	} {
-		template := storage.SigningKey(genuine.Index.PINPolicy(hash[:]))
+		template := storage.SigningKey(genuine.Index.PINPolicy(hash[:]), cose.ES256)
 		weaken(&template)
 		blob, err := genuine.SRK.Create(m.dial(), template)
 		if err != nil {

@@ -50,6 +50,21 @@ func TestProof(t *testing.T) {
 	}
 }
 
+// TestProofES384: a key of the other curve is proven in the same way.
+func TestProofES384(t *testing.T) {
+	t.Parallel()
+	m := newMachine(t)
+	wanted := spec(authenticator.PINBound)
+	wanted.Algorithm = cose.ES384
+	key := must1[*authenticator.Key](t)(m.machine.Create(t.Context(), wanted))
+	r := m.round(key, m.trusts())
+	result := must1[*proof.Result](t)(m.trusts().Verify(r.note, r.answer))
+	has(t, result, key, 8)
+	if result.Key.Algorithm != cose.ES384 {
+		t.Errorf("proven: %+v", result.Key)
+	}
+}
+
 // TestProofP256 has the certificate of the other endorsement key, and that of who has
 // signed it, in the TPM too: the verifier trusts the root alone.
 func TestProofP256(t *testing.T) {
@@ -125,7 +140,7 @@ func TestAmongOthers(t *testing.T) {
 		all.Go(func() {
 			prepared, err := m.machine.Prepare(t.Context(), used, nil)
 			if err == nil {
-				_, err = prepared.Sign(t.Context(), [32]byte{1})
+				_, err = prepared.Sign(t.Context(), make([]byte, 32))
 				err = errors.Join(err, prepared.Close())
 			}
 			if err != nil {

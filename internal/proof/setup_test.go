@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/proof"
 	"github.com/localpasskey/localpasskey/internal/tpm/attest"
 	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
@@ -93,7 +94,7 @@ func TestSetUpKeyKept(t *testing.T) {
 	p := *m.prover(m.key(authenticator.PINBound))
 	p.Index = i.index
 	var err error
-	p.Key, err = p.SRK.Create(m.dial(), storage.SigningKey(i.index.PINPolicy(hash[:])))
+	p.Key, err = p.SRK.Create(m.dial(), storage.SigningKey(i.index.PINPolicy(hash[:]), cose.ES256))
 	must(t, err)
 	proven := func() (*proof.Note, *proof.Answer) {
 		claim := proof.NewClaim(site, credentialID(), must1[*attest.Identity](t)(p.Identity(t.Context())))

@@ -60,11 +60,13 @@ func (t Trust) read(c *Claim) (s subject, err error) {
 		return s, err
 	}
 	hash := webauthn.RPIDHash(c.RelyingParty)
-	if s.key, err = storage.Point(c.Key, storage.SigningKey(pinindex.PINPolicy(s.index, hash[:]))); err == nil {
-		return s, nil
-	}
-	if _, presence := storage.Point(c.Key, storage.SigningKey(pinindex.LifePolicy(s.index))); presence == nil {
-		return s, ErrPresenceOnly
+	for _, algorithm := range []cose.Algorithm{cose.ES384, cose.ES256} {
+		if s.key, err = storage.Point(c.Key, storage.SigningKey(pinindex.PINPolicy(s.index, hash[:]), algorithm)); err == nil {
+			return s, nil
+		}
+		if _, presence := storage.Point(c.Key, storage.SigningKey(pinindex.LifePolicy(s.index), algorithm)); presence == nil {
+			return s, ErrPresenceOnly
+		}
 	}
 	return s, fmt.Errorf("%w: %w", ErrKey, err)
 }

@@ -69,6 +69,9 @@ func decodeRecord(b []byte) (*authenticator.Credential, error) {
 	}
 	if r.Public != nil {
 		c.Key.Public = *r.Public
+		if r.Public.Algorithm != cose.ES256 {
+			c.Key.Algorithm = r.Public.Algorithm
+		}
 	}
 	return c, nil
 }

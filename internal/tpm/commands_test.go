@@ -4,6 +4,7 @@ import (
 	"testing"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
@@ -88,7 +89,7 @@ func TestCommands(t *testing.T) {
 	assertion := func(key *authenticator.Key) func() {
 		return func() {
 			p := must1[authenticator.Prepared](t)(b.Prepare(ctx, key, grant))
-			must1[[]byte](t)(p.Sign(ctx, [32]byte{}))
+			must1[[]byte](t)(p.Sign(ctx, make([]byte, 32)))
 			must(t, p.Close())
 		}
 	}
@@ -113,7 +114,7 @@ func registration(b *bench, spec authenticator.KeySpec, grant authenticator.Gran
 	b.Helper()
 	_, p, err := b.CreatePrepared(b.Context(), spec, grant)
 	must(b.T, err)
-	must1[[]byte](b.T)(p.Sign(b.Context(), [32]byte{}))
+	must1[[]byte](b.T)(p.Sign(b.Context(), make([]byte, 32)))
 	must(b.T, p.Close())
 }
 
@@ -139,12 +140,21 @@ func TestCommandsAfterTheGesture(t *testing.T) {
 	key := must1[*authenticator.Key](t)(b.Create(ctx, spec))
 	grant := must1[authenticator.Grant](t)(b.Verify(ctx, pin, &rp))
 
+	longer := spec
+	longer.Algorithm = cose.ES384
+	b.costs("registration with ES384", "StartAuthSession PolicyTicket CreateLoaded Sign", 16, func() {
+		key, p, err := b.CreatePrepared(ctx, longer, grant)
+		must(t, err)
+		must1[[]byte](t)(p.Sign(ctx, key.Digest(nil)))
+		must(t, p.Close())
+	})
+
 	var p authenticator.Prepared
 	b.costs("with a live ticket: before the gesture", "StartAuthSession PolicyTicket Load", 10, func() {
 		p = must1[authenticator.Prepared](t)(b.Prepare(ctx, key, grant))
 	})
 	b.costs("with a live ticket: after it", "Sign", 6, func() {
-		must1[[]byte](t)(p.Sign(ctx, [32]byte{}))
+		must1[[]byte](t)(p.Sign(ctx, make([]byte, 32)))
 		must(t, p.Close())
 	})
 	b.costs("with the PIN in the prompt: before the gesture", "StartAuthSession StartAuthSession Load", 0, func() {
@@ -152,7 +162,7 @@ func TestCommandsAfterTheGesture(t *testing.T) {
 	})
 	b.costs("with the PIN in the prompt: after it", "PolicySecret Sign", 0, func() {
 		must1[authenticator.Grant](t)(p.Verify(ctx, pin))
-		must1[[]byte](t)(p.Sign(ctx, [32]byte{}))
+		must1[[]byte](t)(p.Sign(ctx, make([]byte, 32)))
 		must(t, p.Close())
 	})
 }

@@ -136,7 +136,7 @@ func (r *rig) createAndUse(g authenticator.Grant, use func(*rig, authenticator.P
 }
 
 func signOnce(r *rig, p authenticator.Prepared) error {
-	_, err := p.Sign(r.Context(), [32]byte{})
+	_, err := p.Sign(r.Context(), make([]byte, 32))
 	return err
 }
 

@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
@@ -264,7 +265,7 @@ func BenchmarkAssertion(b *testing.B) {
 	for b.Loop() {
 		p := must1[authenticator.Prepared](b)(m.Prepare(b.Context(), key, g))
 		gesture := time.Now()
-		must1[[]byte](b)(p.Sign(b.Context(), [32]byte{}))
+		must1[[]byte](b)(p.Sign(b.Context(), make([]byte, 32)))
 		after += time.Since(gesture)
 		must(b, p.Close())
 	}
@@ -274,7 +275,7 @@ func BenchmarkAssertion(b *testing.B) {
 func BenchmarkBareSign(b *testing.B) {
 	m, _, _ := benchKey(b)
 	must(b, m.converse(b.Context(), func(t transport.TPM) error {
-		template := storage.SigningKey(policy.Digest{})
+		template := storage.SigningKey(policy.Digest{}, cose.ES256)
 		template.ObjectAttributes.UserWithAuth = true
 		blob := must1[storage.Blob](b)(m.srk.Create(t, template))
 		key := must1[tpm2.NamedHandle](b)(blob.Load(t, m.srk))

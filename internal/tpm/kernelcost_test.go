@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-tpm/tpm2"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/tpm/policy"
@@ -55,7 +56,7 @@ func (u *user) create(g authenticator.Grant) {
 
 func (u *user) sign() {
 	u.Helper()
-	must1[[]byte](u.T)(u.p.Sign(u.Context(), [32]byte{1}))
+	must1[[]byte](u.T)(u.p.Sign(u.Context(), make([]byte, 32)))
 }
 
 func (u *user) typeAndSign() {
@@ -201,7 +202,7 @@ func bareSign(u *user, open Opener) func() {
 	u.Helper()
 	conn := must1[Conn](u.T)(open(u.Context()))
 	u.Cleanup(func() { must(u.T, conn.Close()) })
-	template := storage.SigningKey(policy.Digest{})
+	template := storage.SigningKey(policy.Digest{}, cose.ES256)
 	template.ObjectAttributes.UserWithAuth = true
 	_, key, err := u.srk.CreateLoaded(conn, template)
 	must(u.T, err)

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"math/big"
+	"slices"
 	"sync"
 
 	"github.com/google/go-tpm/tpm2"
@@ -66,7 +67,7 @@ func (g *grant) show(t transport.TPM, s *wire.Session, of *generation, spec auth
 
 // Create makes a key in the TPM: one command. The TPM proves no PIN for it.
 func (m *Machine) Create(ctx context.Context, spec authenticator.KeySpec) (*authenticator.Key, error) {
-	if err := checkSpec(spec); err != nil {
+	if err := m.checkSpec(spec); err != nil {
 		return nil, err
 	}
 	g := m.generation()
@@ -85,7 +86,7 @@ func (m *Machine) Create(ctx context.Context, spec authenticator.KeySpec) (*auth
 // chip cannot do that in one command the key is made first and loaded last, because
 // the resource manager swaps an open session around every command.
 func (m *Machine) CreatePrepared(ctx context.Context, spec authenticator.KeySpec, by authenticator.Grant) (*authenticator.Key, authenticator.Prepared, error) {
-	if err := checkSpec(spec); err != nil {
+	if err := m.checkSpec(spec); err != nil {
 		return nil, nil, err
 	}
 	if !m.srk.CreatesLoaded() {
@@ -125,7 +126,7 @@ func (g *generation) template(spec authenticator.KeySpec) tpm2.TPMTPublic {
 	if spec.Kind == authenticator.MACKey {
 		return storage.MACKey(g.policyOf(spec))
 	}
-	return storage.SigningKey(g.policyOf(spec))
+	return storage.SigningKey(g.policyOf(spec), spec.Algorithm)
 }
 
 // created is asKey for what was just made.
@@ -143,22 +144,33 @@ func (g *generation) asKey(b storage.Blob, spec authenticator.KeySpec) (key *aut
 	if spec.Kind == authenticator.MACKey {
 		return key, b.MAC(g.policyOf(spec))
 	}
-	key.Public, err = b.Signing(g.policyOf(spec))
+	key.Public, err = b.Signing(g.policyOf(spec), spec.Algorithm)
 	return key, err
 }
 
-func checkSpec(spec authenticator.KeySpec) error {
+// Algorithms are what the chip signs with.
+func (m *Machine) Algorithms() []cose.Algorithm {
+	if m.srk.SignsES384() {
+		return []cose.Algorithm{cose.ES256, cose.ES384}
+	}
+	return []cose.Algorithm{cose.ES256}
+}
+
+func (m *Machine) checkSpec(spec authenticator.KeySpec) error {
 	kind := spec.Kind == authenticator.SigningKey || spec.Kind == authenticator.MACKey
 	binding := spec.Binding == authenticator.PINBound || spec.Binding == authenticator.PresenceOnly
 	if !kind || !binding {
 		return fmt.Errorf("a key of kind %d and binding %d: %w", spec.Kind, spec.Binding, ctap.InvalidParameter)
+	}
+	if spec.Algorithm != 0 && !slices.Contains(m.Algorithms(), spec.Algorithm) {
+		return fmt.Errorf("a key for algorithm %d: %w", spec.Algorithm, ctap.UnsupportedAlgorithm)
 	}
 	return nil
 }
 
 // Prepare readies key for one use. What it loads is in the TPM until Close.
 func (m *Machine) Prepare(ctx context.Context, key *authenticator.Key, by authenticator.Grant) (authenticator.Prepared, error) {
-	if err := checkSpec(key.KeySpec); err != nil {
+	if err := m.checkSpec(key.KeySpec); err != nil {
 		return nil, err
 	}
 	g := m.generation()
@@ -281,15 +293,15 @@ func (p *prepared) Verify(ctx context.Context, pinHash secret.Bytes) (authentica
 	return &grant{generation: p.generation.id, rpIDHash: p.spec.RPIDHash, ticket: ticket}, nil
 }
 
-// Sign signs a SHA-256 digest. The session ends with it.
-func (p *prepared) Sign(ctx context.Context, digest [32]byte) ([]byte, error) {
+// Sign signs a digest. The session ends with it.
+func (p *prepared) Sign(ctx context.Context, digest []byte) ([]byte, error) {
 	auth, err := p.use(authenticator.SigningKey)
 	if err != nil {
 		return nil, err
 	}
 	rsp, err := tpm2.Sign{
 		KeyHandle:  auth,
-		Digest:     tpm2.TPM2BDigest{Buffer: digest[:]},
+		Digest:     tpm2.TPM2BDigest{Buffer: digest},
 		Validation: tpm2.TPMTTKHashCheck{Tag: tpm2.TPMSTHashCheck, Hierarchy: tpm2.TPMRHNull},
 	}.Execute(wire.Patient(ctx, p.conn))
 	if err != nil {

@@ -12,6 +12,7 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/keystest"
 	"github.com/localpasskey/localpasskey/internal/secret"
@@ -162,6 +163,7 @@ func TestContract(t *testing.T) {
 	for name, with := range map[string]func(Opener) Opener{
 		"with CreateLoaded":    func(open Opener) Opener { return open },
 		"without CreateLoaded": withoutCreateLoaded,
+		"without P-384":        withoutP384,
 	} {
 		t.Run(name, func(t *testing.T) {
 			keystest.Run(t, func(t *testing.T) keystest.Hardware {
@@ -174,6 +176,23 @@ func TestContract(t *testing.T) {
 	}
 }
 
+// What the chip lacks is not promised, at set-up and at each start.
+func TestAlgorithms(t *testing.T) {
+	for want, with := range map[cose.Algorithm]func(Opener) Opener{
+		cose.ES384: func(open Opener) Opener { return open }, cose.ES256: withoutP384,
+	} {
+		chip, ledger := startTPM(t), new(memory)
+		fresh := must1[*Machine](t)(SetUp(t.Context(), with(chip.Opener()), ledger))
+		again := must1[*Machine](t)(Open(t.Context(), with(chip.Opener()), ledger))
+		for _, m := range []*Machine{fresh, again} {
+			all := m.Algorithms()
+			if all[0] != cose.ES256 || all[len(all)-1] != want {
+				t.Errorf("algorithms %v, want %d last", all, want)
+			}
+		}
+	}
+}
+
 func signWith(t testing.TB, m *Machine, key *authenticator.Key, g authenticator.Grant) error {
 	t.Helper()
 	p, err := m.Prepare(t.Context(), key, g)
@@ -181,7 +200,7 @@ func signWith(t testing.TB, m *Machine, key *authenticator.Key, g authenticator.
 		return err
 	}
 	defer p.Close()
-	_, err = p.Sign(t.Context(), [32]byte{1})
+	_, err = p.Sign(t.Context(), make([]byte, 32))
 	return err
 }
 

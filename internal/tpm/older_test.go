@@ -23,6 +23,28 @@ func withoutCreateLoaded(open Opener) Opener {
 	}
 }
 
+// smaller is a chip without P-384, as many are.
+type smaller struct{ Conn }
+
+// withoutP384 makes a smaller chip of the one behind open.
+func withoutP384(open Opener) Opener {
+	return func(ctx context.Context) (Conn, error) {
+		conn, err := open(ctx)
+		if err != nil {
+			return nil, err
+		}
+		return smaller{conn}, nil
+	}
+}
+
+func (c smaller) Send(cmd []byte) ([]byte, error) {
+	if tpm2.TPMCC(binary.BigEndian.Uint32(cmd[6:])) == tpm2.TPMCCTestParms {
+		const firstParameter = 0x140 // Part 2 §6.6.2: RC_P + RC_1
+		return answer(tpm2.TPMRCCurve | firstParameter), nil
+	}
+	return c.Conn.Send(cmd)
+}
+
 func (c older) Send(cmd []byte) ([]byte, error) {
 	cc := tpm2.TPMCC(binary.BigEndian.Uint32(cmd[6:]))
 	if cc == tpm2.TPMCCCreateLoaded {

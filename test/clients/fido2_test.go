@@ -99,7 +99,7 @@ func (c *client) info(t *testing.T) {
 		"caps: 0x0d (wink, cbor, nomsg)\n",
 		"version strings: FIDO_2_1, FIDO_2_0\n",
 		"transport strings: internal, usb\n",
-		"algorithms: es256 (public-key)\n",
+		"algorithms: es256 (public-key), es384 (public-key)\n",
 		"maxmsgsiz: 1650\n",
 		"pin protocols: 2, 1\n",
 		"hmac-secret",

@@ -40,6 +40,7 @@ type line struct{ expect, typed string }
 type command struct {
 	dir      string // working directory, "" for this one
 	input    string // standard input
+	terminal bool   // standard input is the terminal instead
 	dialogue []line
 }
 
@@ -51,7 +52,10 @@ func (c command) run(t *testing.T, program string, args ...string) (string, erro
 	t.Cleanup(func() { _ = file.Close() }) // of a file that goes with the test
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.Dir = c.dir
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(c.input), file, file
+	cmd.Stdout, cmd.Stderr = file, file
+	if !c.terminal {
+		cmd.Stdin = strings.NewReader(c.input)
+	}
 	terminal := ptytest.New(t)
 	printed := func() string {
 		content, err := os.ReadFile(file.Name())

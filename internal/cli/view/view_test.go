@@ -53,7 +53,8 @@ func TestPasskeyTellsOfUseAndBackup(t *testing.T) {
 		"backed up  no, and it cannot be":          func(*ctap.Passkey) {},
 		"backed up  no, but it says it could be\n": func(p *ctap.Passkey) { p.BackupEligible = true },
 		"backed up  yes\n":                         func(p *ctap.Passkey) { p.BackupEligible, p.BackedUp = true, true },
-		"key  COSE algorithm -35 in this machine":  func(p *ctap.Passkey) { p.Algorithm = -35 },
+		"key  ES384 in this machine":               func(p *ctap.Passkey) { p.Algorithm = -35 },
+		"key  COSE algorithm -257 in this machine": func(p *ctap.Passkey) { p.Algorithm = -257 },
 		"kind  security key: ":                     func(p *ctap.Passkey) { p.Discoverable = false },
 		"encrypts  yes (hmac-secret)":              func(p *ctap.Passkey) { p.HMACSecret = true },
 	} {

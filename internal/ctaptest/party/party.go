@@ -8,6 +8,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/cose"
+	"github.com/localpasskey/localpasskey/internal/credential"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
@@ -182,8 +183,8 @@ func (c Registered) Verify(r *Rig, response *ctap.GetAssertionResponse) webauthn
 
 // Signed tells whether c's key made the signature.
 func (c Registered) Signed(response *ctap.GetAssertionResponse) bool {
-	digest := sha256.Sum256(append(append([]byte(nil), response.AuthData...), Challenge("sign in")...))
-	return ecdsa.VerifyASN1(c.Key, digest[:], response.Signature)
+	spec := credential.KeySpec{Algorithm: c.Data.Attested.PublicKey.Algorithm}
+	return ecdsa.VerifyASN1(c.Key, spec.Digest(response.AuthData, Challenge("sign in")), response.Signature)
 }
 
 // WantFlags fails the test at other flags.

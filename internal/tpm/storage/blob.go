@@ -77,17 +77,18 @@ func unique(public []byte, template tpm2.TPMTPublic) ([]byte, error) {
 }
 
 // point gives a signing key's public key. That it is on the curve is checked.
-func point(unique []byte) (cose.Key, error) {
+func point(unique []byte, curve elliptic.Curve) (cose.Key, error) {
+	size := (curve.Params().BitSize + 7) / 8
 	x, rest, errX := wire.Sized(unique)
 	y, rest, errY := wire.Sized(rest)
-	if errX != nil || errY != nil || len(rest) != 0 || len(x) > CoordinateBytes || len(y) > CoordinateBytes {
+	if errX != nil || errY != nil || len(rest) != 0 || len(x) > size || len(y) > size {
 		return cose.Key{}, fmt.Errorf("%w: its public key", ErrMalformed)
 	}
-	raw := make([]byte, 1+2*CoordinateBytes)
+	raw := make([]byte, 1+2*size)
 	raw[0] = 4 // uncompressed, SEC 1 §2.3.3
-	copy(raw[1+CoordinateBytes-len(x):], x)
-	copy(raw[1+2*CoordinateBytes-len(y):], y)
-	public, err := ecdsa.ParseUncompressedPublicKey(elliptic.P256(), raw)
+	copy(raw[1+size-len(x):], x)
+	copy(raw[1+2*size-len(y):], y)
+	public, err := ecdsa.ParseUncompressedPublicKey(curve, raw)
 	if err != nil {
 		return cose.Key{}, fmt.Errorf("%w: its public key: %w", ErrMalformed, err)
 	}
@@ -102,22 +103,30 @@ func checkDigest(unique []byte) error {
 	return nil
 }
 
-// Point gives the public key of a P-256 key whose public area is, byte for byte, what
-// template demands and a point.
+// Point gives the public key of an ECC key whose public area is, byte for byte, what
+// template demands and a point of its curve, P-256 or P-384.
 func Point(public []byte, template tpm2.TPMTPublic) (cose.Key, error) {
 	rest, err := unique(public, template)
 	if err != nil {
 		return cose.Key{}, err
 	}
-	return point(rest)
+	parameters, err := template.Parameters.ECCDetail()
+	if err != nil {
+		return cose.Key{}, err
+	}
+	if parameters.CurveID == tpm2.TPMECCNistP384 {
+		return point(rest, elliptic.P384())
+	}
+	return point(rest, elliptic.P256())
 }
 
 // Public is the key's public area, TPMT_PUBLIC.
 func (b Blob) Public() []byte { return bytes.Clone(b.public) }
 
-// Signing checks that the blob is a signing key under p and gives its public key.
-func (b Blob) Signing(p policy.Digest) (cose.Key, error) {
-	return Point(b.public, SigningKey(p))
+// Signing checks that the blob is a signing key for an algorithm under p and gives its
+// public key.
+func (b Blob) Signing(p policy.Digest, algorithm cose.Algorithm) (cose.Key, error) {
+	return Point(b.public, SigningKey(p, algorithm))
 }
 
 // MAC checks that the blob is a MAC key under p.

@@ -8,6 +8,7 @@ import (
 	"github.com/google/go-tpm/tpm2"
 	"github.com/google/go-tpm/tpm2/transport"
 
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/tpm/problem"
 	"github.com/localpasskey/localpasskey/internal/tpm/wire"
@@ -29,6 +30,7 @@ type SRK struct {
 	Name    tpm2.TPM2BName
 	public  tpm2.TPMTPublic
 	oneStep bool // its chip has TPM2_CreateLoaded
+	es384   bool // and ECDSA on P-384 with SHA-384
 }
 
 // auth is the SRK as the parent in a command. Its authorization is empty.
@@ -63,8 +65,28 @@ func Find(t transport.TPM) (*SRK, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &SRK{Name: *name, public: *public, oneStep: oneStep}, nil
+	es384, err := takes(t, signing(cose.ES384))
+	if err != nil {
+		return nil, err
+	}
+	return &SRK{Name: *name, public: *public, oneStep: oneStep, es384: es384}, nil
 }
+
+// takes asks the chip whether keys of such parameters can be made. To refuse them, or to
+// lack the command, is a no.
+func takes(t transport.TPM, parameters tpm2.TPMUPublicParms) (bool, error) {
+	_, err := tpm2.TestParms{Parameters: tpm2.TPMTPublicParms{Type: tpm2.TPMAlgECC, Parameters: parameters}}.Execute(t)
+	if parameterRefused(err) || errors.Is(err, tpm2.TPMRCCommandCode) {
+		return false, nil
+	}
+	if err != nil {
+		return false, fmt.Errorf("trying the parameters of a key: %w", err)
+	}
+	return true, nil
+}
+
+// SignsES384 tells whether the chip has P-384 and SHA-384; many have not.
+func (s *SRK) SignsES384() bool { return s.es384 }
 
 // hasCommand asks the chip whether it has a command.
 func hasCommand(t transport.TPM, cc tpm2.TPMCC) (bool, error) {
@@ -201,8 +223,13 @@ func (s *SRK) Unseal(t transport.TPM, b Blob) (secret.Bytes, error) {
 
 // malformed tells whether a blob was refused for its form, not for its wrapping.
 func malformed(err error) bool {
+	return parameterRefused(err) && !errors.Is(err, tpm2.TPMRCIntegrity)
+}
+
+// parameterRefused tells whether the chip blames a parameter.
+func parameterRefused(err error) bool {
 	var refusal tpm2.TPMFmt1Error
-	if !errors.As(err, &refusal) || errors.Is(err, tpm2.TPMRCIntegrity) {
+	if !errors.As(err, &refusal) {
 		return false
 	}
 	parameter, _ := refusal.Parameter()

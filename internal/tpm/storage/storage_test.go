@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-tpm/tpm2"
 
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
 	"github.com/localpasskey/localpasskey/internal/tpm/policy"
@@ -54,7 +55,7 @@ func TestSealedSecretComesBack(t *testing.T) {
 	if _, err = srk.Seal(conn, secret.Random(maxSealedBytes+1)); err == nil {
 		t.Error("sealed more than fits")
 	}
-	key, err := srk.Create(conn, SigningKey(policy.Digest{1}))
+	key, err := srk.Create(conn, SigningKey(policy.Digest{1}, cose.ES256))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -62,14 +63,15 @@ func TestSealedSecretComesBack(t *testing.T) {
 		t.Errorf("unsealed a key: %v", err)
 	}
 	for name, err := range map[string]error{
-		"another policy": second(key.Signing(policy.Digest{2})),
-		"another kind":   key.MAC(policy.Digest{1}),
+		"another policy":    second(key.Signing(policy.Digest{2}, cose.ES256)),
+		"another algorithm": second(key.Signing(policy.Digest{1}, cose.ES384)),
+		"another kind":      key.MAC(policy.Digest{1}),
 	} {
 		if !errors.Is(err, ErrMalformed) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err = key.Signing(policy.Digest{1}); err != nil {
+	if _, err = key.Signing(policy.Digest{1}, cose.ES256); err != nil {
 		t.Error(err)
 	}
 }
@@ -98,7 +100,7 @@ func TestStorageKeyMustSuit(t *testing.T) {
 }
 
 func FuzzBlob(f *testing.F) {
-	for _, template := range []tpm2.TPMTPublic{SigningKey(policy.Digest{}), MACKey(policy.Digest{}), sealTemplate()} {
+	for _, template := range []tpm2.TPMTPublic{SigningKey(policy.Digest{}, cose.ES256), SigningKey(policy.Digest{}, cose.ES384), MACKey(policy.Digest{}), sealTemplate()} {
 		f.Add(Blob{private: make([]byte, 126), public: tpm2.Marshal(template)}.Encode())
 	}
 	f.Add([]byte{blobVersion, 0, 1, 2, 0xFF, 0xFF})
@@ -111,9 +113,13 @@ func FuzzBlob(f *testing.F) {
 		if !bytes.Equal(b.Encode(), in) {
 			t.Errorf("%x came back as %x", in, b.Encode())
 		}
-		key, err := b.Signing(policy.Digest{})
-		if err == nil && (len(key.X) != CoordinateBytes || b.MAC(policy.Digest{}) == nil) {
-			t.Errorf("%x is both a signing and a MAC key, or has half a point", in)
+		key, err := b.Signing(policy.Digest{}, cose.ES256)
+		longer, err384 := b.Signing(policy.Digest{}, cose.ES384)
+		switch {
+		case err == nil && (len(key.X) != CoordinateBytes || b.MAC(policy.Digest{}) == nil || err384 == nil):
+			t.Errorf("%x is of two kinds, or has half a point", in)
+		case err384 == nil && (len(longer.X) != 48 || len(longer.Y) != 48):
+			t.Errorf("%x has half a point", in)
 		}
 	})
 }

@@ -3,14 +3,16 @@ package storage
 import (
 	"github.com/google/go-tpm/tpm2"
 
+	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/tpm/policy"
 )
 
-// SigningKey is the public area of an ECDSA P-256 key that works under p only.
-func SigningKey(p policy.Digest) tpm2.TPMTPublic {
+// SigningKey is the public area of an ECDSA key for an algorithm, ES256 or ES384, that
+// works under p only.
+func SigningKey(p policy.Digest, algorithm cose.Algorithm) tpm2.TPMTPublic {
 	public := keyTemplate(p)
 	public.Type = tpm2.TPMAlgECC
-	public.Parameters = ECDSA()
+	public.Parameters = signing(algorithm)
 	public.Unique = tpm2.NewTPMUPublicID(tpm2.TPMAlgECC, &tpm2.TPMSECCPoint{})
 	return public
 }
@@ -47,14 +49,21 @@ func keyTemplate(p policy.Digest) tpm2.TPMTPublic {
 }
 
 // ECDSA are the parameters of a P-256 key for ECDSA with SHA-256.
-func ECDSA() tpm2.TPMUPublicParms {
+func ECDSA() tpm2.TPMUPublicParms { return signing(cose.ES256) }
+
+// signing are the parameters of a key for an algorithm.
+func signing(algorithm cose.Algorithm) tpm2.TPMUPublicParms {
+	curve, hash := tpm2.TPMECCNistP256, tpm2.TPMAlgSHA256
+	if algorithm == cose.ES384 {
+		curve, hash = tpm2.TPMECCNistP384, tpm2.TPMAlgSHA384
+	}
 	return tpm2.NewTPMUPublicParms(tpm2.TPMAlgECC, &tpm2.TPMSECCParms{
 		Symmetric: tpm2.TPMTSymDefObject{Algorithm: tpm2.TPMAlgNull},
 		Scheme: tpm2.TPMTECCScheme{
 			Scheme:  tpm2.TPMAlgECDSA,
-			Details: tpm2.NewTPMUAsymScheme(tpm2.TPMAlgECDSA, &tpm2.TPMSSigSchemeECDSA{HashAlg: tpm2.TPMAlgSHA256}),
+			Details: tpm2.NewTPMUAsymScheme(tpm2.TPMAlgECDSA, &tpm2.TPMSSigSchemeECDSA{HashAlg: hash}),
 		},
-		CurveID: tpm2.TPMECCNistP256,
+		CurveID: curve,
 		KDF:     tpm2.TPMTKDFScheme{Scheme: tpm2.TPMAlgNull},
 	})
 }
