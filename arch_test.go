@@ -81,19 +81,23 @@ func table() map[string]row {
 		"internal/uhid":      {calls, []string{modSys}},
 		"internal/socket":    {join(calls, "internal/process"), []string{modSys}},
 		"internal/nativemsg": {calls, []string{modSuffix}},
-		"internal/provider":  {calls, []string{modPurego}},
+		// The macOS provider draws its own view and answers the system's calls.
+		"internal/provider": {join(calls, "internal/macos"), nil},
 
 		// Which programs ask: for people to read, whichever side has to tell them.
 		"internal/process": {nil, []string{modSys}},
 
 		// Machine and person: implement what the decision asks for.
 		"internal/tpm":         {decision, []string{modTPM, modSys}},
-		"internal/enclave":     {decision, []string{modPurego}},
+		"internal/enclave":     {join(decision, "internal/macos"), []string{modSys}},
 		"internal/store":       {decision, []string{modBolt, modSys}},
 		"internal/prompt":      {join(decision, "internal/process"), []string{modSys}},
 		"internal/agent":       {decision, nil},
 		"internal/fingerprint": {decision, []string{modDBus}},
-		"internal/touchid":     {decision, []string{modPurego}},
+		"internal/touchid":     {join(decision, "internal/macos", "internal/prompt"), nil},
+
+		// What macOS offers, declared once: names and types, no decision.
+		"internal/macos": {nil, []string{modPurego}},
 
 		// Programs' own: clients of the socket. The command line asks for a PIN, and shows
 		// what sites chose, by the rules of prompt; it knows no key and no store.
