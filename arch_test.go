@@ -33,6 +33,7 @@ const (
 	modCobra    = "github.com/spf13/cobra"
 	modDBus     = "github.com/godbus/dbus/v5"
 	modPurego   = "github.com/ebitengine/purego"
+	modCircl    = "github.com/cloudflare/circl"
 	modSys      = "golang.org/x/sys"
 	modTerm     = "golang.org/x/term"
 	modSuffix   = "golang.org/x/net/publicsuffix"
@@ -89,7 +90,7 @@ func table() map[string]row {
 
 		// Machine and person: implement what the decision asks for.
 		"internal/tpm":         {decision, []string{modTPM, modSys}},
-		"internal/enclave":     {join(decision, "internal/macos"), []string{modSys}},
+		"internal/enclave":     {join(decision, "internal/macos"), []string{modCircl}},
 		"internal/store":       {decision, []string{modBolt, modSys}},
 		"internal/prompt":      {join(decision, "internal/process"), []string{modSys}},
 		"internal/agent":       {decision, nil},
@@ -97,7 +98,8 @@ func table() map[string]row {
 		"internal/touchid":     {join(decision, "internal/macos", "internal/prompt"), nil},
 
 		// What macOS offers, declared once: names and types, no decision.
-		"internal/macos": {nil, []string{modPurego}},
+		"internal/macos":         {nil, []string{modPurego}},
+		"internal/macos/gesture": {join(calls, "internal/macos"), nil},
 
 		// Programs' own: clients of the socket. The command line asks for a PIN, and shows
 		// what sites chose, by the rules of prompt; it knows no key and no store.
@@ -135,6 +137,7 @@ func table() map[string]row {
 	for _, kit := range testKits() {
 		t[kit] = row{slices.Concat(decision, testKits()), []string{modSys}}
 	}
+	t["internal/enclave/securitytest"] = row{join(decision, "internal/enclave", "internal/macos"), nil}
 	return t
 }
 
@@ -143,7 +146,7 @@ func table() map[string]row {
 func testKits() []string {
 	return []string{
 		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party", "internal/ctaptest/blobs", "internal/ctaptest/signals",
-		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest",
+		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest", "internal/enclave/securitytest",
 	}
 }
 

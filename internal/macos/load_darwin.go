@@ -34,8 +34,9 @@ type Library struct {
 	A    Addresses
 	Send Messages
 
-	classes map[string]Class
-	handles map[string]uintptr
+	classes   map[string]Class
+	constants map[string]Ref
+	handles   map[string]uintptr
 
 	mu    sync.Mutex
 	next  Pointer
@@ -47,7 +48,7 @@ type Library struct {
 // that is declared of them. The error names the first symbol or class that is not
 // there.
 func Load(frameworks ...string) (*Library, error) {
-	l := &Library{classes: map[string]Class{}, handles: map[string]uintptr{}, queue: map[Pointer]func(){}}
+	l := &Library{classes: map[string]Class{}, constants: map[string]Ref{}, handles: map[string]uintptr{}, queue: map[Pointer]func(){}}
 	for _, f := range append([]string{"libSystem", "libobjc", "CoreFoundation", "Foundation"}, frameworks...) {
 		handle, err := purego.Dlopen(paths()[f], purego.RTLD_GLOBAL|purego.RTLD_NOW)
 		if err != nil {
@@ -93,8 +94,9 @@ func (l *Library) symbols() error {
 	if err != nil {
 		return err
 	}
-	err = each(KindConstant, &l.K, resolve(func(_ Entry, field reflect.Value, address uintptr) {
+	err = each(KindConstant, &l.K, resolve(func(e Entry, field reflect.Value, address uintptr) {
 		field.SetUint(uint64(**(**uintptr)(unsafe.Pointer(&address)))) //nolint:gosec // The symbol is a variable that holds the value.
+		l.constants[e.Name] = Ref(field.Uint())
 	}))
 	if err != nil {
 		return err
@@ -128,6 +130,9 @@ func (l *Library) messages() error {
 
 // Class gives a class of Classes, 0 where its framework was not loaded.
 func (l *Library) Class(name string) Class { return l.classes[name] }
+
+// Constant gives a constant of Constants by the SDK's name, 0 where there is none.
+func (l *Library) Constant(name string) Ref { return l.constants[name] }
 
 // New makes an object with init; the caller releases it.
 func (l *Library) New(class string) ID { return l.Send.Init(l.Send.Alloc(l.Class(class))) }
