@@ -90,7 +90,7 @@ func table() map[string]row {
 
 		// Machine and person: implement what the decision asks for.
 		"internal/tpm":         {decision, []string{modTPM, modSys}},
-		"internal/enclave":     {join(decision, "internal/macos"), []string{modCircl}},
+		"internal/enclave":     {join(decision, "internal/macos"), []string{modCircl, modSys}},
 		"internal/store":       {decision, []string{modBolt, modSys}},
 		"internal/prompt":      {join(decision, "internal/process"), []string{modSys}},
 		"internal/agent":       {decision, nil},

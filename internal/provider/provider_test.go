@@ -177,7 +177,11 @@ func TestReplaced(t *testing.T) {
 	if w.keys[string(old.ID)] != nil || w.keys[string(other.ID)] == nil || w.keys[string(renewed.ID)] == nil {
 		t.Error("another passkey than the one before was replaced")
 	}
+	w.steps = nil
 	newSite(t, renewed).verify(t, w.assert(renewed.ID))
+	if slices.Contains(w.steps, "delete entry") {
+		t.Error("what was replaced is deleted again")
+	}
 }
 
 func TestBadRequests(t *testing.T) {

@@ -70,6 +70,13 @@ func (c *Chip) Fail(call string, n int) {
 	c.faults[call] = append(c.faults[call], c.calls[call]+n)
 }
 
+// Heal has no call fail any more.
+func (c *Chip) Heal() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	clear(c.faults)
+}
+
 // Asked is how often the system has asked on its own.
 func (c *Chip) Asked() int {
 	c.mu.Lock()
@@ -146,9 +153,9 @@ func (c *Chip) CreateKey(a enclave.Attributes) (enclave.SecKey, error) {
 		return nil, err
 	}
 	if keep {
-		c.items = append(c.items, append(enclave.Attributes{
+		c.items = append(c.items, slices.Concat(enclave.Attributes{
 			{Name: "kSecClass", Value: enclave.Symbol("kSecClassKey")}, {Name: "secret", Value: key},
-		}, attrs...))
+		}, a, attrs))
 	}
 	return c.opened(key, 0), nil
 }
