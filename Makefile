@@ -21,7 +21,8 @@ BENCH ?=
 export CGO_ENABLED := 0
 GOBUILD := go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
 TOOL    := go tool -modfile=tools/go.mod
-PROGRAMS = $(notdir $(wildcard cmd/*))
+# The two of the macOS app are put together by `make macos`.
+PROGRAMS = $(filter-out localpasskey-app localpasskey-provider,$(notdir $(wildcard cmd/*)))
 # The demo brings a relying party and starts a software TPM: never installed.
 INSTALLED = $(filter-out localpasskey-demo,$(PROGRAMS))
 

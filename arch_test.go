@@ -121,7 +121,9 @@ func table() map[string]row {
 		// Where both sides meet.
 		// The daemon names, in the audit trail, the programs that hold its device.
 		"internal/daemon": {join(both, "internal/process"), []string{modSys, modDBus}},
-		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon"}), []string{modCobra, modSys, modTerm}},
+		// The signed macOS app and its extension: the provider on the keychain.
+		"internal/autofill": {join(both, "internal/macos"), nil},
+		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/autofill"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
 			[]string{modCobra, modSys, modTerm},

@@ -41,6 +41,8 @@ const (
 	NSUserInterfaceLayoutOrientationVertical = 1
 	NSStackViewGravityTop                    = 1
 	NSProgressIndicatorStyleSpinning         = 1
+	NSApplicationActivationPolicyRegular     = 0
+	NSAlertFirstButtonReturn                 = 1000
 )
 
 // TokenOID is kSecAttrTokenOID's value: the attribute that holds a key sealed to its
@@ -89,6 +91,8 @@ func Enums() map[string]int64 {
 		"NSUserInterfaceLayoutOrientationVertical": NSUserInterfaceLayoutOrientationVertical,
 		"NSStackViewGravityTop":                    NSStackViewGravityTop,
 		"NSProgressIndicatorStyleSpinning":         NSProgressIndicatorStyleSpinning,
+		"NSApplicationActivationPolicyRegular":     NSApplicationActivationPolicyRegular,
+		"NSAlertFirstButtonReturn":                 NSAlertFirstButtonReturn,
 	}
 }
 
@@ -104,6 +108,9 @@ func Classes() map[string]string {
 		"ASPasskeyRegistrationCredential":    "AuthenticationServices",
 		"ASPasskeyAssertionCredential":       "AuthenticationServices",
 		"ASCredentialIdentityStore":          "AuthenticationServices",
+		"ASSettingsHelper":                   "AuthenticationServices",
+		"NSApplication":                      "AppKit",
+		"NSAlert":                            "AppKit",
 		"NSStackView":                        "AppKit",
 		"NSTextField":                        "AppKit",
 		"NSButton":                           "AppKit",

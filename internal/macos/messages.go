@@ -52,17 +52,25 @@ type Messages struct {
 	StoreIsEnabled    func(state ID) bool                          `macos:"-ASCredentialIdentityStoreState isEnabled"`
 	ReplaceIdentities func(store ID, all Ref, done BlockBoolError) `macos:"-ASCredentialIdentityStore replaceCredentialIdentityEntries:completion:"`
 
-	SetView          func(controller, view ID)                      `macos:"-NSViewController setView:"`
-	SetPreferredSize func(controller ID, size Size)                 `macos:"-NSViewController setPreferredContentSize:"`
-	StackView        func(c Class, views Ref) ID                    `macos:"+NSStackView stackViewWithViews:"`
-	SetOrientation   func(stack ID, orientation int)                `macos:"-NSStackView setOrientation:"`
-	SetStackViews    func(stack ID, views Ref, gravity int)         `macos:"-NSStackView setViews:inGravity:"`
-	Label            func(c Class, text Ref) ID                     `macos:"+NSTextField wrappingLabelWithString:"`
-	Button           func(c Class, title Ref, target ID, do SEL) ID `macos:"+NSButton buttonWithTitle:target:action:"`
-	SetTag           func(control ID, tag int)                      `macos:"-NSControl setTag:"`
-	Tag              func(control ID) int                           `macos:"-NSControl tag"`
-	SetSpinning      func(indicator ID, style uint)                 `macos:"-NSProgressIndicator setStyle:"`
-	StartAnimation   func(indicator, sender ID)                     `macos:"-NSProgressIndicator startAnimation:"`
+	SetView             func(controller, view ID)                      `macos:"-NSViewController setView:"`
+	SetPreferredSize    func(controller ID, size Size)                 `macos:"-NSViewController setPreferredContentSize:"`
+	StackView           func(c Class, views Ref) ID                    `macos:"+NSStackView stackViewWithViews:"`
+	SetOrientation      func(stack ID, orientation int)                `macos:"-NSStackView setOrientation:"`
+	SetStackViews       func(stack ID, views Ref, gravity int)         `macos:"-NSStackView setViews:inGravity:"`
+	Label               func(c Class, text Ref) ID                     `macos:"+NSTextField wrappingLabelWithString:"`
+	Button              func(c Class, title Ref, target ID, do SEL) ID `macos:"+NSButton buttonWithTitle:target:action:"`
+	SetTag              func(control ID, tag int)                      `macos:"-NSControl setTag:"`
+	Tag                 func(control ID) int                           `macos:"-NSControl tag"`
+	SetSpinning         func(indicator ID, style uint)                 `macos:"-NSProgressIndicator setStyle:"`
+	Application         func(Class) ID                                 `macos:"+NSApplication sharedApplication"`
+	SetActivationPolicy func(app ID, policy int) bool                  `macos:"-NSApplication setActivationPolicy:"`
+	Activate            func(app ID)                                   `macos:"-NSApplication activate"`
+	SetMessage          func(alert ID, text Ref)                       `macos:"-NSAlert setMessageText:"`
+	SetInformative      func(alert ID, text Ref)                       `macos:"-NSAlert setInformativeText:"`
+	AddButton           func(alert ID, title Ref) ID                   `macos:"-NSAlert addButtonWithTitle:"`
+	RunModal            func(alert ID) int                             `macos:"-NSAlert runModal"`
+	OpenSettings        func(c Class, done BlockState)                 `macos:"+ASSettingsHelper openCredentialProviderAppSettingsWithCompletionHandler:"`
+	StartAnimation      func(indicator, sender ID)                     `macos:"-NSProgressIndicator startAnimation:"`
 }
 
 // Overrides are the methods that our classes implement; tags as in Messages. A

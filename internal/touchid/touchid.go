@@ -61,6 +61,16 @@ func (u User) Approve(ctx context.Context, ask authenticator.Ask) (authenticator
 	return authenticator.Approval{Account: account}, nil
 }
 
+// Confirm shows the sheet for reason, and wants no more than a yes.
+func (u User) Confirm(ctx context.Context, reason string) error {
+	made, err := u.Sensor.Ask(ctx, reason)
+	if err != nil {
+		return failure(ctx, err)
+	}
+	made.End()
+	return nil
+}
+
 // failure prefers the context's error: a sheet that was taken away is no refusal.
 func failure(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil {

@@ -129,6 +129,18 @@ func TestRefusals(t *testing.T) {
 	}
 }
 
+func TestConfirm(t *testing.T) {
+	t.Parallel()
+	s := &sensor{}
+	if err := (touchid.User{Sensor: s}).Confirm(t.Context(), "reason"); err != nil || s.shown[0] != "reason" || s.made[0].Context() != 0 {
+		t.Errorf("%v, shown %q", err, s.shown)
+	}
+	s.refuse = laError(macos.LAErrorUserCancel)
+	if err := (touchid.User{Sensor: s}).Confirm(t.Context(), "reason"); !errors.Is(err, ctap.OperationDenied) {
+		t.Errorf("refused as %v", err)
+	}
+}
+
 func TestChoice(t *testing.T) {
 	t.Parallel()
 	ask := signIn()

@@ -1,0 +1,107 @@
+package autofill
+
+import (
+	"context"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/enclave"
+	"github.com/localpasskey/localpasskey/internal/enclave/keychain"
+	"github.com/localpasskey/localpasskey/internal/macos"
+	"github.com/localpasskey/localpasskey/internal/prompt"
+	"github.com/localpasskey/localpasskey/internal/provider"
+	"github.com/localpasskey/localpasskey/internal/provider/appex"
+	"github.com/localpasskey/localpasskey/internal/touchid"
+)
+
+// settingsPatience is how long System Settings gets to open before we end.
+const settingsPatience = 3 * time.Second
+
+// Parts are what the app and the extension are made of.
+type Parts struct {
+	Lib      *macos.Library
+	Provider *provider.Provider
+	log      *slog.Logger
+}
+
+// Open loads macOS's frameworks, and puts the provider on the keychain of an app
+// group: that is the keychain's access group, and the folder of the lock.
+func Open(group string, log *slog.Logger) (*Parts, error) {
+	lib, err := macos.Load("Security", "LocalAuthentication", "AppKit", "AuthenticationServices")
+	if err != nil {
+		return nil, err
+	}
+	folder := container(lib, group)
+	if folder == "" {
+		return nil, &ctap.Problem{
+			Status: ctap.Other, What: "macOS gives this app no folder of its group", Hint: "it must be signed for the group: see docs/macos.md, \"Signing\"",
+		}
+	}
+	native := keychain.Native{Lib: lib}
+	keys := keychain.Keychain{
+		Security: native, Items: native, Sheets: native, Group: group,
+		Protection: enclave.BiometryAny, LockFile: filepath.Join(folder, "lock"),
+	}
+	return &Parts{Lib: lib, log: log, Provider: &provider.Provider{
+		Keys: keys, Entries: keychain.Entries{Keychain: keys}, Identities: appex.Identities{Lib: lib},
+		Reason: Reason, AAGUID: enclave.AAGUID(), Log: log,
+	}}, nil
+}
+
+// container gives the folder that the programs of a group share.
+func container(lib *macos.Library, group string) (path string) {
+	lib.Pool(func() {
+		name := lib.String(group)
+		defer lib.Release(name)
+		manager := lib.Send.FileManager(lib.Class("NSFileManager"))
+		if url := lib.Send.GroupContainer(manager, name); url != 0 {
+			path = lib.Text(lib.Send.URLPath(url))
+		}
+	})
+	return path
+}
+
+// Extension makes the extension's process of the parts.
+func (p *Parts) Extension() *appex.Extension {
+	// As the article has it: the login password registers a passkey too; to sign with it takes a finger.
+	user := touchid.User{Sensor: touchid.Native{Lib: p.Lib, Password: true}}
+	return &appex.Extension{
+		Lib: p.Lib, Provider: p.Provider, Log: p.log,
+		Verify:  func(ctx context.Context, reason string) error { return user.Confirm(ctx, reason) },
+		Legible: func(text string) string { return prompt.Legible(text, maxName) },
+	}
+}
+
+// Greet shows the welcome, and opens System Settings if the person wants that. It
+// must be called on the process's first thread.
+func (p *Parts) Greet(title, text string) {
+	lib := p.Lib
+	app := lib.Send.Application(lib.Class("NSApplication"))
+	lib.Send.SetActivationPolicy(app, macos.NSApplicationActivationPolicyRegular)
+	lib.Send.Activate(app)
+	alert := lib.New("NSAlert")
+	for _, part := range []struct {
+		set  func(alert macos.ID, text macos.Ref)
+		text string
+	}{
+		{lib.Send.SetMessage, title},
+		{lib.Send.SetInformative, text},
+		{func(a macos.ID, t macos.Ref) { lib.Send.AddButton(a, t) }, "Open System Settings"},
+		{func(a macos.ID, t macos.Ref) { lib.Send.AddButton(a, t) }, "Close"},
+	} {
+		s := lib.String(part.text)
+		part.set(alert, s)
+		lib.Release(s)
+	}
+	if lib.Send.RunModal(alert) != macos.NSAlertFirstButtonReturn {
+		return
+	}
+	opened := make(chan struct{}, 1)
+	lib.Send.OpenSettings(lib.Class("ASSettingsHelper"), lib.State(func(macos.ID) { opened <- struct{}{} }))
+	select {
+	case <-opened:
+	case <-time.After(settingsPatience): // the answer may wait for this thread
+	}
+}
