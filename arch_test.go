@@ -129,6 +129,9 @@ func table() map[string]row {
 			[]string{modCobra, modSys, modTerm},
 		},
 
+		// Assembles the macOS app, and must name its class as the extension does.
+		"packaging/macos/bundle": {[]string{"internal/provider"}, nil},
+
 		// Starts the separate program swtpm; for tests, the demo and test/ alone.
 		"internal/swtpm": {nil, []string{modTPM, modSys}},
 	}

@@ -11,9 +11,6 @@ import (
 	"github.com/localpasskey/localpasskey/internal/provider"
 )
 
-// Class is the class that the system makes: NSExtensionPrincipalClass in Info.plist.
-const Class = "LPKCredentialProviderViewController"
-
 // patience is how long a request may take before it is given up. Ours; the system
 // and the person are sooner.
 const patience = 5 * time.Minute
