@@ -123,7 +123,11 @@ func table() map[string]row {
 		"internal/daemon": {join(both, "internal/process"), []string{modSys, modDBus}},
 		// The signed macOS app and its extension: the provider on the keychain.
 		"internal/autofill": {join(both, "internal/macos"), nil},
-		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/autofill"}), []string{modCobra, modSys, modTerm}},
+		// A Mac without a signature: the authenticator in the program itself.
+		"internal/local": {join(decision, "internal/enclave", "internal/store"), nil},
+		// Only a Mac can tell: it asks macOS itself.
+		"internal/maccheck": {join(decision, "internal/macos", "internal/enclave", "internal/touchid"), []string{modPurego}},
+		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/autofill", "internal/local", "internal/macos", "internal/maccheck"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
 			[]string{modCobra, modSys, modTerm},

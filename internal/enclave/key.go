@@ -29,6 +29,20 @@ const (
 	UserPresence Protection = macos.KSecAccessControlUserPresence
 )
 
+// String says a protection in words.
+func (p Protection) String() string {
+	switch p {
+	case BiometryAny:
+		return "a finger"
+	case BiometryCurrentSet:
+		return "a finger of those enrolled when the key was made"
+	case UserPresence:
+		return "a finger or the login password"
+	default:
+		return "an unknown protection"
+	}
+}
+
 // create is for SecKeyCreateRandomKey.
 func create(accessFlags uint) Attributes {
 	return Attributes{

@@ -1,22 +1,12 @@
-//go:build darwin
-
-// Command maccheck is the first page of docs/macos-checklist.md: it finds out on a
-// Mac what cannot be found out elsewhere. It needs no signature and keeps nothing.
-//
-//	maccheck            what needs nobody: symbols, classes, selectors, the Secure Enclave
-//	maccheck -finger    also what asks for a finger, three times
-//
-// It is for checking, and never shipped.
-package main
+package maccheck
 
 import (
 	"context"
 	"crypto/ecdsa"
 	"crypto/sha256"
 	"errors"
-	"flag"
 	"fmt"
-	"os"
+	"io"
 	"runtime"
 	"slices"
 	"strings"
@@ -25,6 +15,7 @@ import (
 	"github.com/ebitengine/purego/objc"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/enclave"
 	"github.com/localpasskey/localpasskey/internal/macos"
 	"github.com/localpasskey/localpasskey/internal/macos/gesture"
@@ -32,22 +23,19 @@ import (
 	"github.com/localpasskey/localpasskey/internal/touchid"
 )
 
+// check is one run.
 type check struct {
 	lib    *macos.Library
+	out    io.Writer
 	failed int
 }
 
-func main() {
-	finger := flag.Bool("finger", false, "also what asks for a finger")
-	flag.Parse()
-	runtime.LockOSThread()
-	os.Exit(run(*finger))
-}
-
-func run(finger bool) int {
-	fmt.Printf("%s/%s, %s\n", runtime.GOOS, runtime.GOARCH, runtime.Version())
+// Run checks, writes a line for each finding, and gives the exit code. With finger it
+// asks for one, three times.
+func Run(ctx context.Context, out io.Writer, finger bool) int {
+	fmt.Fprintf(out, "%s/%s, %s\n", runtime.GOOS, runtime.GOARCH, runtime.Version())
 	lib, err := macos.Load("Security", "LocalAuthentication", "AuthenticationServices", "AppKit")
-	c := &check{lib: lib}
+	c := &check{lib: lib, out: out}
 	c.report("M1 every function, symbol and class resolves", err)
 	if err != nil {
 		return 1
@@ -56,24 +44,24 @@ func run(finger bool) int {
 	c.values()
 	c.class()
 	c.mainQueue()
-	c.enclave()
+	c.enclave(ctx)
 	if finger {
-		c.fingers()
+		c.fingers(ctx)
 	} else {
-		fmt.Println("skip M7–M10: run again with -finger")
+		fmt.Fprintln(c.out, "skip M7–M10: run again with --finger")
 	}
-	fmt.Printf("%d failed\n", c.failed)
+	fmt.Fprintf(c.out, "%d failed\n", c.failed)
 	return min(c.failed, 1)
 }
 
 // report prints one line.
 func (c *check) report(what string, err error) {
 	if err == nil {
-		fmt.Println("ok  ", what)
+		fmt.Fprintln(c.out, "ok  ", what)
 		return
 	}
 	c.failed++
-	fmt.Printf("FAIL %s: %v\n", what, err)
+	fmt.Fprintf(c.out, "FAIL %s: %v\n", what, err)
 }
 
 // selectors asks each class whether it knows its messages.
@@ -105,7 +93,7 @@ func (c *check) selectors() {
 	c.report(fmt.Sprintf("M2 %d messages are known to their classes", asked), err)
 	slices.Sort(newer)
 	for _, n := range newer {
-		fmt.Println("     not on this macOS, as expected before:", n)
+		fmt.Fprintln(c.out, "     not on this macOS, as expected before:", n)
 	}
 }
 
@@ -125,7 +113,7 @@ func (c *check) values() {
 	}
 	c.report("M3 strings, data, numbers and arrays come back", err)
 	for name, ref := range map[string]macos.Ref{"required": c.lib.K.UVRequired, "preferred": c.lib.K.UVPreferred, "discouraged": c.lib.K.UVDiscouraged} {
-		fmt.Printf("     user verification %s is %q\n", name, c.lib.Text(ref))
+		fmt.Fprintf(c.out, "     user verification %s is %q\n", name, c.lib.Text(ref))
 	}
 }
 
@@ -157,14 +145,14 @@ func (c *check) mainQueue() {
 	select {
 	case on := <-answered:
 		c.report("M5 a block is called back", nil)
-		fmt.Printf("     the identity store is enabled for this program: %t (false is right)\n", on)
+		fmt.Fprintf(c.out, "     the identity store is enabled for this program: %t (false is right)\n", on)
 	case <-time.After(10 * time.Second):
 		c.report("M5 a block is called back", errors.New("it was not, in 10 s"))
 	}
 }
 
 // enclave makes keys that need no finger.
-func (c *check) enclave() {
+func (c *check) enclave(ctx context.Context) {
 	security := enclave.Native(c.lib)
 	capability := enclave.Check(security)
 	c.report("M6 the Secure Enclave makes a key without an entitlement", capability.Problem)
@@ -173,26 +161,26 @@ func (c *check) enclave() {
 	}
 	keys := enclave.Keys{Security: security, Protection: enclave.BiometryAny}
 	rp := sha256.Sum256([]byte("example.com"))
-	key, err := keys.Create(context.Background(), authenticator.KeySpec{Kind: authenticator.SigningKey, Binding: authenticator.PresenceOnly, RPIDHash: rp})
+	key, err := keys.Create(ctx, authenticator.KeySpec{Kind: authenticator.SigningKey, Binding: authenticator.PresenceOnly, RPIDHash: rp})
 	if err == nil {
-		fmt.Printf("     a handle of %d bytes\n", len(key.Handle))
-		err = c.sign(keys, key, nil)
+		fmt.Fprintf(c.out, "     a handle of %d bytes\n", len(key.Handle))
+		err = c.sign(ctx, keys, key, nil)
 	}
 	c.report("M6 its sealed form opens again, and signs", err)
-	mac, err := keys.Create(context.Background(), authenticator.KeySpec{Kind: authenticator.MACKey, Binding: authenticator.PresenceOnly, RPIDHash: rp})
+	mac, err := keys.Create(ctx, authenticator.KeySpec{Kind: authenticator.MACKey, Binding: authenticator.PresenceOnly, RPIDHash: rp})
 	if err == nil {
-		err = c.mac(keys, mac)
+		err = c.mac(ctx, keys, mac)
 	}
 	c.report("M6 hmac-secret gives the same twice", err)
 }
 
-func (c *check) sign(keys enclave.Keys, key *authenticator.Key, by authenticator.Grant) error {
-	p, err := keys.Prepare(context.Background(), key, by)
+func (c *check) sign(ctx context.Context, keys enclave.Keys, key *authenticator.Key, by authenticator.Grant) error {
+	p, err := keys.Prepare(ctx, key, by)
 	if err != nil {
 		return err
 	}
 	digest := sha256.Sum256([]byte(time.Now().String()))
-	signature, err := p.Sign(context.Background(), digest)
+	signature, err := p.Sign(ctx, digest)
 	if err != nil {
 		return err
 	}
@@ -203,14 +191,14 @@ func (c *check) sign(keys enclave.Keys, key *authenticator.Key, by authenticator
 	return err
 }
 
-func (c *check) mac(keys enclave.Keys, key *authenticator.Key) error {
+func (c *check) mac(ctx context.Context, keys enclave.Keys, key *authenticator.Key) error {
 	var first secret.Bytes
 	for range 2 {
-		p, err := keys.Prepare(context.Background(), key, nil)
+		p, err := keys.Prepare(ctx, key, nil)
 		if err != nil {
 			return err
 		}
-		out, err := p.MAC(context.Background(), []byte("salt"))
+		out, err := p.MAC(ctx, []byte("salt"))
 		if err != nil {
 			return err
 		}
@@ -224,40 +212,40 @@ func (c *check) mac(keys enclave.Keys, key *authenticator.Key) error {
 }
 
 // fingers needs the person.
-func (c *check) fingers() {
+func (c *check) fingers(ctx context.Context) {
 	native := touchid.Native{Lib: c.lib}
 	c.report("M7 Touch ID can be asked", native.Available())
 	keys := enclave.Keys{Security: enclave.Native(c.lib), Protection: enclave.BiometryAny}
 	rp := sha256.Sum256([]byte("example.com"))
-	key, err := keys.Create(context.Background(), authenticator.KeySpec{Kind: authenticator.SigningKey, Binding: authenticator.PINBound, RPIDHash: rp})
+	key, err := keys.Create(ctx, authenticator.KeySpec{Kind: authenticator.SigningKey, Binding: authenticator.PINBound, RPIDHash: rp})
 	c.report("M8 a key that wants a finger is made without one", err)
 	if err != nil {
 		return
 	}
-	fmt.Println("     the sheet must say: … is trying to sign in to example.com as octocat. Put your finger on it ONCE.")
+	fmt.Fprintln(c.out, "     the sheet must say: … is trying to sign in to example.com as octocat. Put your finger on it ONCE.")
 	var grant authenticator.Grant
 	user := touchid.User{Sensor: native}
-	_, err = user.Approve(context.Background(), authenticator.Ask{
-		Operation: authenticator.OperationSignIn, RP: rpNamed("example.com"), Accounts: accounts("octocat"),
+	_, err = user.Approve(ctx, authenticator.Ask{
+		Operation: authenticator.OperationSignIn, RP: ctap.RelyingParty{ID: "example.com"}, Accounts: []ctap.User{{Name: "octocat"}},
 		Verify: func(ctx context.Context, _ secret.Bytes) (err error) {
 			grant, err = keys.Verify(ctx, secret.Bytes{}, &rp)
 			return err
 		},
 	})
 	if err == nil {
-		err = c.sign(keys, key, grant)
+		err = c.sign(ctx, keys, key, grant)
 	}
 	c.report("M8 one finger, and the key signs without a second sheet", err)
 	if grant != nil {
 		grant.Drop()
-		c.report("M9 after that the finger is worth nothing", wantError(c.sign(keys, key, grant)))
+		c.report("M9 after that the finger is worth nothing", wantError(c.sign(ctx, keys, key, grant)))
 	}
-	fmt.Println("     now press Cancel on the sheet.")
-	_, err = native.Ask(context.Background(), "be cancelled")
-	c.report("M10 a refusal is one", wantStatus(gesture.Explain(err)))
-	fmt.Println("     leave the sheet alone: it must go by itself after 3 s.")
-	ctx, cancel := context.WithTimeout(context.Background(), 3*time.Second)
+	fmt.Fprintln(c.out, "     now press Cancel on the sheet.")
+	_, err = native.Ask(ctx, "be cancelled")
+	c.report("M10 a refusal is one", wantRefusal(gesture.Explain(err)))
+	fmt.Fprintln(c.out, "     leave the sheet alone: it must go by itself after 3 s.")
+	short, cancel := context.WithTimeout(ctx, 3*time.Second)
 	defer cancel()
-	_, err = native.Ask(ctx, "go away by itself")
+	_, err = native.Ask(short, "go away by itself")
 	c.report("M10 a question can be withdrawn", wantError(err))
 }
