@@ -19,7 +19,6 @@ func notOnMacs() map[string]string {
 		"daemon": "a Mac needs none: each command speaks to the Secure Enclave itself",
 		"agent":  "a Mac needs none: Touch ID asks by itself",
 		"pin":    "a Mac has none: Touch ID takes its place, see System Settings > Touch ID & Password",
-		"manage": "the page asks for a PIN, which a Mac has not; use `localpasskey list` and `delete`",
 	}
 }
 

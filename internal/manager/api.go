@@ -241,11 +241,21 @@ func permitManaging(ctx context.Context, c ctap.Authenticator, pin []byte, passk
 	return permit(ctx, c, pin, ctap.PermissionCredentialManagement, rpID)
 }
 
-// permit gets a token by the PIN, which it wipes.
+// permit gets a token by the PIN, which it wipes, or by a finger where that stands
+// for it.
 func permit(ctx context.Context, c ctap.Authenticator, pin []byte, permission ctap.Permission, rpID string) (pinuv.Token, error) {
 	typed := secret.Of(pin)
 	defer typed.Wipe()
-	return ctap.Platform{Authenticator: c, Protocol: pinuv.Two}.TokenWithPIN(ctx, typed, permission, rpID)
+	platform := ctap.Platform{Authenticator: c, Protocol: pinuv.Two}
+	status, err := ctap.Call[ctap.StatusResponse](ctx, c, ctap.CommandStatus, nil)
+	switch {
+	case err != nil:
+		return pinuv.Token{}, err
+	case status.Prompt == ctap.PromptTouchID:
+		return platform.TokenWithUV(ctx, permission, rpID)
+	default:
+		return platform.TokenWithPIN(ctx, typed, permission, rpID)
+	}
 }
 
 func descriptor(p ctap.Passkey) *ctap.Descriptor {

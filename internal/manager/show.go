@@ -25,6 +25,7 @@ type State struct {
 	PINSet   bool     `json:"pin_set"`
 	Retries  uint     `json:"retries"`
 	Reinsert bool     `json:"reinsert"`
+	Finger   bool     `json:"finger"` // Touch ID asks, and there is no PIN
 	Hardware string   `json:"hardware"`
 	Problem  *Refusal `json:"problem,omitempty"`
 }
@@ -36,7 +37,7 @@ func (a *API) state(ctx context.Context, c ctap.Authenticator) (*State, error) {
 	}
 	state := &State{
 		Version: prompt.Legible(s.Version, maxText), SetUp: s.SetUp, PINSet: s.PINSet, Retries: s.PINRetries,
-		Reinsert: s.Reinsert, Hardware: prompt.Legible(s.Hardware, maxText),
+		Reinsert: s.Reinsert, Finger: s.Prompt == ctap.PromptTouchID, Hardware: prompt.Legible(s.Hardware, maxText),
 	}
 	if s.Problem != nil {
 		state.Problem = a.refusal(s.Problem)

@@ -62,6 +62,20 @@ export function showDetails(p) {
 }
 
 /**
+ * Where a finger stands for the PIN there is none to type, and nothing to say of it.
+ * @param {boolean} finger
+ */
+export function useFinger(finger) {
+  for (const id of ["rename", "delete", "configure"]) {
+    const pin = input(`${id}-pin`);
+    pin.required = !finger;
+    const label = pin.closest("label");
+    if (label) label.hidden = finger;
+  }
+  for (const part of document.querySelectorAll(".with-pin")) part.toggleAttribute("hidden", finger);
+}
+
+/**
  * Has the form of a dialog do something, with the PIN, until it works or is cancelled.
  * @param {string} id
  * @param {() => Promise<void>} act
@@ -137,7 +151,7 @@ export function askDelete(passkeys, done, failed) {
   const typed = input("delete-typed");
   const pin = input("delete-pin");
   const submit = /** @type {HTMLButtonElement} */ (element("delete-do"));
-  const check = () => { submit.disabled = typed.value !== phrase || pin.value === ""; };
+  const check = () => { submit.disabled = typed.value !== phrase || (pin.required && pin.value === ""); };
   typed.value = "";
   typed.oninput = check;
   pin.oninput = check;
