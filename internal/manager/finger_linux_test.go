@@ -35,9 +35,9 @@ func (s *sheet) Ask(_ context.Context, reason string) (*gesture.Gesture, error) 
 	return gesture.New(la, s.chip.Invalidate), nil
 }
 
-// TestFinger: on a Mac the page sends no PIN, and Touch ID asks.
-func TestFinger(t *testing.T) {
-	t.Parallel()
+// newMac is an API in front of an authenticator with Touch ID, and one passkey.
+func newMac(t *testing.T) (*API, *sheet) {
+	t.Helper()
 	s := &sheet{chip: securitytest.New()}
 	l := local.New(local.Config{
 		StorePath: filepath.Join(t.TempDir(), "passkeys.db"), Keys: enclave.Keys{Security: s.chip, Protection: enclave.BiometryAny},
@@ -51,7 +51,13 @@ func TestFinger(t *testing.T) {
 		Parameters: []ctap.Parameter{{Algorithm: cose.ES256, Type: ctap.PublicKeyType}}, Options: &ctap.Options{RK: new(true), UV: new(true)},
 	})
 	check(t, err)
-	api := apiOf(c)
+	return apiOf(c), s
+}
+
+// TestFinger: on a Mac the page sends no PIN, and Touch ID asks.
+func TestFinger(t *testing.T) {
+	t.Parallel()
+	api, s := newMac(t)
 	var state State
 	if refused := api.ask(t, "state", nil, &state); refused != "" || !state.Finger || !state.SetUp || !strings.Contains(state.Hardware, "Secure Enclave") {
 		t.Errorf("%+v, %q", state, refused)
