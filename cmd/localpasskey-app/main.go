@@ -10,12 +10,16 @@ import (
 	"os"
 	"os/signal"
 	"runtime"
+	"time"
 
 	"github.com/localpasskey/localpasskey/internal/autofill"
 )
 
 // group is the app group, set when the program is linked (see packaging/macos).
 var group = "" //nolint:gochecknoglobals // Linking sets variables only.
+
+// patience is how long macOS may take to answer before the window opens.
+const patience = 15 * time.Second
 
 // The main goroutine must keep the process's first thread: windows belong to it, and
 // only init runs on it for certain.
@@ -36,11 +40,13 @@ func run(ctx context.Context, args []string) int {
 		return 1
 	}
 	if len(args) > 0 {
-		return autofill.Commands{Provider: parts.Provider, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}.Run(ctx, args)
+		return autofill.Commands{Provider: parts.Provider, Folder: parts.Folder, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}.Run(ctx, args)
 	}
-	all, err := parts.Provider.Passkeys(ctx)
+	short, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	all, err := parts.Provider.Passkeys(short)
 	if err == nil {
-		err = parts.Provider.Refresh(ctx)
+		err = parts.Provider.Refresh(short)
 	}
 	parts.Greet(autofill.Welcome(len(all), err))
 	if err != nil {

@@ -23,6 +23,9 @@ func main() {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
 	parts, err := autofill.Open(group, log)
 	if err == nil {
+		err = parts.LogToFolder()
+	}
+	if err == nil {
 		err = parts.Extension().Run()
 	}
 	log.Error("the extension cannot run", "cause", err)

@@ -35,6 +35,7 @@ const usage = `LocalPasskey: passkeys in this Mac's Secure Enclave, offered by m
   LocalPasskey list [--json]   the passkeys
   LocalPasskey delete ID       delete one, for good; ID or its beginning
   LocalPasskey refresh         have macOS offer what there is
+  LocalPasskey log             what the extension has noted; no site, no account
 
 Opened without a command it says how to turn it on.
 macOS reports these passkeys as synced (BE=1, BS=1): it takes no others from a provider. They are not.
@@ -43,6 +44,8 @@ macOS reports these passkeys as synced (BE=1, BS=1): it takes no others from a p
 // Commands are the app's commands.
 type Commands struct {
 	Provider *provider.Provider
+	// Folder is the group's, where the extension's log is.
+	Folder   string
 	In       io.Reader
 	Out, Err io.Writer
 }
@@ -93,6 +96,8 @@ func (c Commands) run(ctx context.Context, args []string) error {
 		return c.delete(ctx, args[1])
 	case len(args) == 1 && args[0] == "refresh":
 		return c.Provider.Refresh(ctx)
+	case len(args) == 1 && args[0] == "log":
+		return copyLog(c.Folder, c.Out)
 	default:
 		return &usageError{fmt.Sprintf("%q is no command", strings.Join(args, " "))}
 	}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"log/slog"
+	"os"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -166,5 +167,38 @@ func TestReason(t *testing.T) {
 		if got := autofill.Reason(o, "example.com", "octocat"); got != want {
 			t.Errorf("%s: %q, want %q", o, got, want)
 		}
+	}
+}
+
+func TestLog(t *testing.T) {
+	t.Parallel()
+	folder := t.TempDir()
+	show := func() (int, string) {
+		var out, errs bytes.Buffer
+		code := autofill.Commands{Folder: folder, Out: &out, Err: &errs}.Run(t.Context(), []string{"log"})
+		return code, out.String() + errs.String()
+	}
+	if code, text := show(); code != 1 || !strings.Contains(text, "hint:") {
+		t.Errorf("%d, %q", code, text)
+	}
+	for _, line := range []string{"first\n", strings.Repeat("x", 1<<20), "y\n", "second\n"} {
+		file, err := autofill.OpenLog(folder)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := file.WriteString(line); err != nil {
+			t.Fatal(err)
+		}
+		if err := file.Close(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	code, text := show()
+	if code != 0 || !strings.HasPrefix(text, "first\nxxx") || !strings.HasSuffix(text, "xxxy\nsecond\n") {
+		t.Errorf("%d, %d bytes", code, len(text))
+	}
+	info, err := os.Stat(filepath.Join(folder, "extension.log"))
+	if err != nil || info.Size() > 100 || info.Mode().Perm() != 0o600 {
+		t.Errorf("%v, %v", info, err)
 	}
 }

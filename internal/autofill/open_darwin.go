@@ -23,7 +23,9 @@ const settingsPatience = 3 * time.Second
 type Parts struct {
 	Lib      *macos.Library
 	Provider *provider.Provider
-	log      *slog.Logger
+	// Folder is the group's.
+	Folder string
+	log    *slog.Logger
 }
 
 // Open loads macOS's frameworks, and puts the provider on the keychain of an app
@@ -44,10 +46,21 @@ func Open(group string, log *slog.Logger) (*Parts, error) {
 		Security: native, Items: native, Sheets: native, Group: group,
 		Protection: enclave.BiometryAny, LockFile: filepath.Join(folder, "lock"),
 	}
-	return &Parts{Lib: lib, log: log, Provider: &provider.Provider{
+	return &Parts{Lib: lib, log: log, Folder: folder, Provider: &provider.Provider{
 		Keys: keys, Entries: keychain.Entries{Keychain: keys}, Identities: appex.Identities{Lib: lib},
 		Reason: Reason, AAGUID: enclave.AAGUID(), Log: log,
 	}}, nil
+}
+
+// LogToFolder has what follows logged into the group's folder.
+func (p *Parts) LogToFolder() error {
+	file, err := OpenLog(p.Folder) // open until the process ends
+	if err != nil {
+		return err
+	}
+	p.log = slog.New(slog.NewTextHandler(file, nil))
+	p.Provider.Log = p.log
+	return nil
 }
 
 // container gives the folder that the programs of a group share.

@@ -107,6 +107,6 @@ func message(err error) string {
 	case errors.Is(err, ctap.UnsupportedAlgorithm):
 		return "The site wants a kind of key that the Secure Enclave cannot make."
 	default:
-		return "It did not work. Console.app shows why: search for LocalPasskey."
+		return "It did not work. `LocalPasskey log` in the Terminal tells why."
 	}
 }

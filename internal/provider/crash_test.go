@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/localpasskey/localpasskey/internal/provider"
@@ -199,5 +200,33 @@ func TestAnsweredOnce(t *testing.T) {
 		if n := len(w.asserted) + len(w.cancelled); n != 1 && !slices.Contains(w.steps, "complete assertion") {
 			t.Errorf("step %d of a sign-in failed: %d answers", step, n)
 		}
+	}
+}
+
+// TestLogNamesNoSite: whatever fails, the log tells neither site nor account nor key.
+func TestLogNamesNoSite(t *testing.T) {
+	t.Parallel()
+	lines := 0
+	for step := 1; step < 20; step++ {
+		w := newWorld(t)
+		r := w.mustRegister("octocat")
+		for _, act := range []func(){
+			func() { w.register(registration("octocat")) },
+			func() { w.assert(r.ID) },
+			func() { w.provider().ReportUpdate(t.Context(), "example.com", []byte("handle of octocat"), "mona") },
+		} {
+			w.restart()
+			w.failAt = []int{step}
+			act()
+		}
+		lines += strings.Count(w.log.String(), "\n")
+		for _, secret := range []string{"example", "octocat", "mona", "handle"} {
+			if strings.Contains(w.log.String(), secret) {
+				t.Errorf("step %d failed, and the log says %q: %s", step, secret, w.log.String())
+			}
+		}
+	}
+	if lines < 20 {
+		t.Errorf("only %d lines were logged", lines)
 	}
 }

@@ -300,7 +300,7 @@ func TestErrors(t *testing.T) {
 		"late":      {context.DeadlineExceeded, provider.UserCanceled, ""},
 		"locked":    {problem, provider.Failed, "Touch ID is locked\nhint: use the password"},
 		"no key":    {ctap.NoCredentials, provider.NotFound, ""},
-		"other":     {errScripted, provider.Failed, "It did not work. Console.app shows why: search for LocalPasskey."},
+		"other":     {errScripted, provider.Failed, "It did not work. `LocalPasskey log` in the Terminal tells why."},
 	} {
 		w := newWorld(t)
 		r := w.mustRegister("octocat")

@@ -50,6 +50,7 @@ type world struct {
 	configured  int
 	cancelled   []provider.Code
 	panicAtSign bool
+	log         bytes.Buffer
 }
 
 func newWorld(t *testing.T) *world {
@@ -82,7 +83,7 @@ func (w *world) provider() *provider.Provider {
 	return &provider.Provider{
 		Keys: keys{w}, Entries: entries{w}, Identities: identities{w},
 		Reason: func(o provider.Operation, rpID, user string) string { return fmt.Sprintf("%s %s %s", o, rpID, user) },
-		AAGUID: webauthn.AAGUID{1, 2, 3}, Log: slog.New(slog.DiscardHandler),
+		AAGUID: webauthn.AAGUID{1, 2, 3}, Log: slog.New(slog.NewTextHandler(&w.log, nil)),
 	}
 }
 

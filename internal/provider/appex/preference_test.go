@@ -1,6 +1,8 @@
 package appex
 
 import (
+	"errors"
+	"strings"
 	"testing"
 
 	"github.com/localpasskey/localpasskey/internal/provider"
@@ -18,5 +20,19 @@ func TestPreferences(t *testing.T) {
 	}
 	if got := (preferences{}).of(""); got != provider.Required {
 		t.Errorf("without any words: %q", got)
+	}
+}
+
+func TestGuarded(t *testing.T) {
+	t.Parallel()
+	trouble := errors.New("trouble")
+	if err := guarded(func() error { return trouble }); !errors.Is(err, trouble) {
+		t.Errorf("an error became %v", err)
+	}
+	if err := guarded(func() error { return nil }); err != nil {
+		t.Errorf("success became %v", err)
+	}
+	if err := guarded(func() error { panic("no view") }); err == nil || !strings.Contains(err.Error(), "no view") {
+		t.Errorf("a panic became %v", err)
 	}
 }

@@ -124,7 +124,7 @@ func (x *Extension) onMain(ctx context.Context, do func() error) error {
 			done <- err
 			return
 		}
-		done <- do()
+		done <- guarded(do)
 	})
 	return <-done
 }
