@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 
+	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cli"
 	"github.com/localpasskey/localpasskey/internal/enclave"
 	"github.com/localpasskey/localpasskey/internal/local"
@@ -27,13 +28,14 @@ func launch(ctx context.Context, program cli.Program, args []string) int {
 		log.ErrorContext(ctx, "this macOS lacks what is needed", "cause", err)
 		return 1
 	}
-	sensor := touchid.Native{Lib: lib}
 	config := local.Config{
 		StorePath: below(os.Getenv("HOME"), "Library", "Application Support", "LocalPasskey", filepath.Base(program.Store)),
-		Keys:      enclave.Keys{Security: enclave.Native(lib), Protection: enclave.BiometryAny},
-		User:      touchid.User{Sensor: sensor},
-		CanAsk:    func() bool { return sensor.Available() == nil },
-		Version:   version, Log: log,
+		Security:  enclave.Native(lib),
+		Person: func(p enclave.Protection) (authenticator.User, func() bool) {
+			sensor := touchid.Native{Lib: lib, Password: p == enclave.UserPresence}
+			return touchid.User{Sensor: sensor}, func() bool { return sensor.Available() == nil }
+		},
+		Version: version, Log: log,
 	}
 	return onMac(ctx, program, config, args)
 }

@@ -6,9 +6,11 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/localpasskey/localpasskey/internal/cli"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/enclave"
 	"github.com/localpasskey/localpasskey/internal/local"
 	"github.com/localpasskey/localpasskey/internal/socket"
 )
@@ -31,8 +33,8 @@ func onMac(ctx context.Context, program cli.Program, config local.Config, args [
 		}
 	}
 	authenticator := local.New(config)
-	if len(args) == 1 && args[0] == "setup" {
-		return setUpMac(ctx, program, authenticator)
+	if len(args) > 0 && args[0] == "setup" {
+		return setUpMac(ctx, program, authenticator, args[1:])
 	}
 	code, err := within(ctx, authenticator, config, func(path string) int {
 		program.Socket = path
@@ -45,9 +47,36 @@ func onMac(ctx context.Context, program cli.Program, config local.Config, args [
 	return code
 }
 
+const setUpHelp = `Makes the store, and the key to it in this Mac's Secure Enclave. There is no PIN to choose:
+each use of a passkey takes a finger on Touch ID.
+
+Usage:
+  localpasskey setup [--current-fingers | --password]
+
+Flags:
+  --current-fingers   only fingers that Touch ID knows when a passkey is made; adding or removing
+                      one kills the passkeys that are here
+  --password          the login password will do in place of a finger: for Macs without Touch ID
+`
+
+// protections are what can be demanded, by flag.
+func protections() map[string]enclave.Protection {
+	return map[string]enclave.Protection{"": enclave.BiometryAny, "--current-fingers": enclave.BiometryCurrentSet, "--password": enclave.UserPresence}
+}
+
 // setUpMac makes the store. There is no PIN to choose.
-func setUpMac(ctx context.Context, program cli.Program, authenticator *local.Local) int {
-	err := errors.Join(authenticator.SetUp(ctx), authenticator.Close())
+func setUpMac(ctx context.Context, program cli.Program, authenticator *local.Local, flags []string) int {
+	flag := strings.Join(flags, " ")
+	protection, ok := protections()[flag]
+	switch {
+	case flag == "-h" || flag == "--help":
+		fmt.Fprint(program.Out, setUpHelp)
+		return 0
+	case !ok:
+		fmt.Fprintf(program.Err, "localpasskey: setup does not know %q\nhint: see `localpasskey setup --help`\n", flag)
+		return 2
+	}
+	err := errors.Join(authenticator.SetUp(ctx, protection), authenticator.Close())
 	if p, ok := errors.AsType[*ctap.Problem](err); ok {
 		fmt.Fprintf(program.Err, "localpasskey: %s\nhint: %s\n", p.What, p.Hint)
 		return 1
@@ -56,9 +85,9 @@ func setUpMac(ctx context.Context, program cli.Program, authenticator *local.Loc
 		fmt.Fprintf(program.Err, "localpasskey: %v\n", err)
 		return 1
 	}
-	fmt.Fprint(program.Out, "LocalPasskey is set up.\n\n"+
+	fmt.Fprintf(program.Out, "LocalPasskey is set up. Each use of a passkey demands %s.\n\n"+
 		"If this Mac dies, its passkeys die: register a second one elsewhere,\n"+
-		"at every service you care about. Nobody can restore them, we included.\n")
+		"at every service you care about. Nobody can restore them, we included.\n", protection)
 	return 0
 }
 

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cli"
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -44,8 +45,10 @@ func TestOnMac(t *testing.T) {
 	t.Setenv("TMPDIR", dir)
 	f := &finger{chip: securitytest.New()}
 	config := local.Config{
-		StorePath: filepath.Join(dir, "Application Support", "passkeys.db"), Keys: enclave.Keys{Security: f.chip, Protection: enclave.BiometryAny},
-		User: touchid.User{Sensor: f}, CanAsk: func() bool { return true }, Version: "test", Log: slog.New(slog.DiscardHandler),
+		StorePath: filepath.Join(dir, "Application Support", "passkeys.db"), Security: f.chip, Version: "test", Log: slog.New(slog.DiscardHandler),
+		Person: func(enclave.Protection) (authenticator.User, func() bool) {
+			return touchid.User{Sensor: f}, func() bool { return true }
+		},
 	}
 	run := func(want int, args ...string) string {
 		t.Helper()
@@ -68,7 +71,9 @@ func TestOnMac(t *testing.T) {
 		holds(run(2, name), "not for Macs", "hint:")
 	}
 	holds(run(5, "list"), "not set up", "localpasskey setup")
-	holds(run(0, "setup"), "is set up", "register a second one")
+	holds(run(0, "setup", "--help"), "--current-fingers", "--password")
+	holds(run(2, "setup", "--nobody"), "--nobody", "hint:")
+	holds(run(0, "setup", "--current-fingers"), "is set up", "enrolled when the key was made", "register a second one")
 	holds(run(1, "setup"), "already", "hint:")
 	holds(run(0, "status"), "Secure Enclave", "a finger", "offered")
 	register(t, config, "octocat")

@@ -25,14 +25,26 @@ const (
 type record struct {
 	Generation []byte `cbor:"1,keyasint"`
 	Handle     []byte `cbor:"2,keyasint"`
+	Protection uint   `cbor:"3,keyasint"` // what the keys of passkeys demand
 }
 
 // ledger is the store's key, and how to make it.
 type ledger struct {
-	keys       enclave.Keys
+	security   enclave.Security
 	file       store.Ledger
+	protection enclave.Protection
 	generation [16]byte
 	key        secret.Bytes
+}
+
+// keys make the keys of passkeys.
+func (l *ledger) keys() enclave.Keys {
+	return enclave.Keys{Security: l.security, Protection: l.protection}
+}
+
+// demands tells whether p is a protection.
+func demands(p enclave.Protection) bool {
+	return p == enclave.BiometryAny || p == enclave.BiometryCurrentSet || p == enclave.UserPresence
 }
 
 // spec: no finger, or the list could not be shown without one. The secrets that sites
@@ -41,21 +53,24 @@ func spec() authenticator.KeySpec {
 	return authenticator.KeySpec{Kind: authenticator.MACKey, Binding: authenticator.PresenceOnly, RPIDHash: sha256.Sum256([]byte(storeKeyOwner))}
 }
 
-// load reads the record and makes the key. Where nothing was recorded, a new store
-// gets a key, and so does one whose set-up was cut short: nothing is in it.
-func (l *ledger) load(ctx context.Context, fresh bool) error {
+// load reads the record and makes the key. A new store gets a key, whose passkeys are to
+// demand fresh; so does one whose set-up was cut short, with nothing in it, by the rule.
+func (l *ledger) load(ctx context.Context, fresh enclave.Protection) error {
 	content, err := l.file.Load()
 	if err != nil {
 		return err
 	}
-	if content == nil || fresh {
-		return l.renew(ctx)
+	switch {
+	case fresh != 0:
+		return l.renew(ctx, fresh)
+	case content == nil:
+		return l.renew(ctx, enclave.BiometryAny)
 	}
 	var r record
-	if err := cbor.Unmarshal(content, &r); err != nil || len(r.Generation) != len(l.generation) {
+	if err := cbor.Unmarshal(content, &r); err != nil || len(r.Generation) != len(l.generation) || !demands(enclave.Protection(r.Protection)) {
 		return damaged(errors.Join(err, errors.New("the record of the store's key cannot be read")))
 	}
-	l.generation = [16]byte(r.Generation)
+	l.generation, l.protection = [16]byte(r.Generation), enclave.Protection(r.Protection)
 	l.key, err = l.derive(ctx, &authenticator.Key{KeySpec: spec(), Handle: r.Handle})
 	if err != nil {
 		return foreign(err)
@@ -64,8 +79,11 @@ func (l *ledger) load(ctx context.Context, fresh bool) error {
 }
 
 // renew makes and records another key.
-func (l *ledger) renew(ctx context.Context) error {
-	made, err := l.keys.Create(ctx, spec())
+func (l *ledger) renew(ctx context.Context, p enclave.Protection) error {
+	if !demands(p) {
+		return fmt.Errorf("protection %d: %w", p, ctap.InvalidParameter)
+	}
+	made, err := l.keys().Create(ctx, spec())
 	if err != nil {
 		return err
 	}
@@ -74,7 +92,7 @@ func (l *ledger) renew(ctx context.Context) error {
 		return err
 	}
 	generation := [16]byte(secret.Random(16).Reveal())
-	content, err := cbor.Marshal(record{Generation: generation[:], Handle: made.Handle})
+	content, err := cbor.Marshal(record{Generation: generation[:], Handle: made.Handle, Protection: uint(p)})
 	if err != nil {
 		return err
 	}
@@ -82,13 +100,13 @@ func (l *ledger) renew(ctx context.Context) error {
 		return err
 	}
 	l.key.Wipe()
-	l.key, l.generation = key, generation
+	l.key, l.generation, l.protection = key, generation, p
 	return nil
 }
 
 // derive makes the store's key in the Secure Enclave.
 func (l *ledger) derive(ctx context.Context, key *authenticator.Key) (secret.Bytes, error) {
-	p, err := l.keys.Prepare(ctx, key, nil)
+	p, err := l.keys().Prepare(ctx, key, nil)
 	if err != nil {
 		return secret.Bytes{}, err
 	}

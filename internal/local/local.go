@@ -20,10 +20,10 @@ import (
 type Config struct {
 	// StorePath is the store's file, an absolute name.
 	StorePath string
-	Keys      enclave.Keys
-	User      authenticator.User
-	// CanAsk tells whether the person can be asked now.
-	CanAsk  func() bool
+	Security  enclave.Security
+	// Person gives who is asked, and whether they can be asked now, for keys that
+	// demand this.
+	Person  func(p enclave.Protection) (user authenticator.User, canAsk func() bool)
 	Version string
 	Log     *slog.Logger
 }
@@ -47,18 +47,18 @@ type opened struct {
 // New makes a Local. It touches nothing yet.
 func New(c Config) *Local { return &Local{Config: c} }
 
-// SetUp makes the store and its key. It fails where there is a store already, and
-// where this Mac has no Secure Enclave.
-func (l *Local) SetUp(ctx context.Context) error {
+// SetUp makes the store and its key; the keys of passkeys will demand p. It fails
+// where there is a store already, and where this Mac has no Secure Enclave.
+func (l *Local) SetUp(ctx context.Context, p enclave.Protection) error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.exists() {
 		return &ctap.Problem{Status: ctap.NotAllowed, What: "LocalPasskey is set up already", Hint: "`localpasskey reset` begins anew without the passkeys"}
 	}
-	if c := enclave.Check(l.Keys.Security); !c.Enclave {
+	if c := enclave.Check(l.Security); !c.Enclave {
 		return c.Problem
 	}
-	return l.openLocked(ctx, true)
+	return l.openLocked(ctx, p)
 }
 
 // exists tells whether there is a store.
@@ -79,7 +79,7 @@ func (l *Local) reach(ctx context.Context) (*opened, error) {
 	case !l.exists():
 		return nil, notSetUp()
 	}
-	err := l.openLocked(ctx, false)
+	err := l.openLocked(ctx, 0)
 	return l.opened, err
 }
 
@@ -87,20 +87,23 @@ func notSetUp() error {
 	return &ctap.Problem{Status: ctap.NotAllowed, What: "LocalPasskey is not set up", Hint: "run `localpasskey setup`"}
 }
 
-// openLocked opens the store; a new one gets its key first. The caller holds mu.
-func (l *Local) openLocked(ctx context.Context, fresh bool) error {
+// openLocked opens the store; a new one, whose keys are to demand fresh, gets its key
+// first. The caller holds mu.
+func (l *Local) openLocked(ctx context.Context, fresh enclave.Protection) error {
 	s, err := store.Open(l.StorePath)
 	if err != nil {
 		return err
 	}
-	o := &opened{store: s, ledger: &ledger{keys: l.Keys, file: s.Ledger()}}
+	o := &opened{store: s, ledger: &ledger{security: l.Security, file: s.Ledger()}}
 	err = o.ledger.load(ctx, fresh)
 	if err == nil {
 		err = s.Unlock(o.ledger.key, o.ledger.generation)
 	}
 	if err == nil {
+		keys := o.ledger.keys()
+		user, canAsk := l.Person(keys.Protection)
 		o.core, err = authenticator.New(authenticator.Config{
-			Keys: l.Keys, PIN: l.Keys, Store: s, User: l.User, Eraser: o, BuiltInUV: l.CanAsk, AAGUID: enclave.AAGUID(), Log: l.Log,
+			Keys: keys, PIN: keys, Store: s, User: user, Eraser: o, BuiltInUV: canAsk, AAGUID: enclave.AAGUID(), Log: l.Log,
 		})
 	}
 	if err != nil {
@@ -116,7 +119,7 @@ func (o *opened) Erase(ctx context.Context) error {
 	if count, err := o.store.Count(); err == nil {
 		entry.Detail = fmt.Sprintf("%d passkeys destroyed", count)
 	}
-	if err := o.ledger.renew(ctx); err != nil {
+	if err := o.ledger.renew(ctx, o.ledger.protection); err != nil {
 		return err
 	}
 	return o.store.Erase(o.ledger.key, o.ledger.generation, entry)
@@ -165,7 +168,7 @@ func (ch *channel) Vendor(ctx context.Context, command ctap.Command, params cbor
 	case command == ctap.CommandStatus:
 		return cbor.Marshal(ch.local.status(ctx))
 	case command == ctap.CommandSetup:
-		return nil, ch.local.explained(ctx, ch.local.SetUp(ctx))
+		return nil, ch.local.explained(ctx, ch.local.SetUp(ctx, enclave.BiometryAny))
 	}
 	o, err := ch.local.reach(ctx)
 	if err != nil {
@@ -219,12 +222,10 @@ func (l *Local) explained(ctx context.Context, err error) error {
 
 // status tells the state, and the problem where there is one.
 func (l *Local) status(ctx context.Context) *ctap.StatusResponse {
-	response := &ctap.StatusResponse{
-		Version: l.Version, SetUp: l.exists(), Hardware: "Secure Enclave, new keys demand " + l.Keys.Protection.String(), Prompt: ctap.PromptTouchID,
-	}
+	response := &ctap.StatusResponse{Version: l.Version, SetUp: l.exists(), Hardware: "Secure Enclave", Prompt: ctap.PromptTouchID}
 	o, err := l.reach(ctx)
 	if err == nil {
-		err = o.describe(ctx, l.Keys, response)
+		err = o.describe(ctx, o.ledger.keys(), response)
 	}
 	if err != nil && response.SetUp {
 		response.Problem, _ = errors.AsType[*ctap.Problem](l.explained(ctx, err))
@@ -247,6 +248,7 @@ func (o *opened) describe(ctx context.Context, keys enclave.Keys, r *ctap.Status
 		return err
 	}
 	r.AlwaysUV, r.Passkeys, r.Reinsert = settings.AlwaysUV, uint(max(0, count)), o.core.Reinsert()
+	r.Hardware += "; each use demands " + keys.Protection.String()
 	r.PINSet, r.PINRetries = keys.IsSet(), uint(max(0, retries)) // the finger stands for it
 	return nil
 }

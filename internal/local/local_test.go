@@ -34,6 +34,8 @@ type mac struct {
 	next    macos.ID
 	refuse  error
 	reasons []string
+	// demanded is for which protections somebody was to be asked.
+	demanded []enclave.Protection
 }
 
 func newMac(t *testing.T) *mac {
@@ -61,8 +63,12 @@ func (m *mac) Ask(_ context.Context, reason string) (*gesture.Gesture, error) {
 func (m *mac) open() *local.Local {
 	m.Helper()
 	l := local.New(local.Config{
-		StorePath: m.path, Keys: enclave.Keys{Security: m.chip, Protection: enclave.BiometryAny}, User: touchid.User{Sensor: m},
-		CanAsk: func() bool { return true }, Version: "test", Log: slog.New(slog.DiscardHandler),
+		StorePath: m.path, Security: m.chip, Version: "test",
+		Person: func(p enclave.Protection) (authenticator.User, func() bool) {
+			m.demanded = append(m.demanded, p)
+			return touchid.User{Sensor: m}, func() bool { return true }
+		},
+		Log: slog.New(slog.DiscardHandler),
 	})
 	m.Cleanup(func() { _ = l.Close() })
 	return l
@@ -71,7 +77,7 @@ func (m *mac) open() *local.Local {
 func (m *mac) ready() *local.Local {
 	m.Helper()
 	l := m.open()
-	if err := l.SetUp(m.Context()); err != nil {
+	if err := l.SetUp(m.Context(), enclave.BiometryAny); err != nil {
 		m.Fatal(err)
 	}
 	return l
@@ -269,7 +275,7 @@ func TestSetUp(t *testing.T) {
 		t.Errorf("before set-up: %v", err)
 	}
 	m.chip.NoEnclave = true
-	if err := l.SetUp(t.Context()); err == nil {
+	if err := l.SetUp(t.Context(), enclave.BiometryAny); err == nil {
 		t.Error("set up without a Secure Enclave")
 	}
 	if _, err := os.Stat(m.path); !errors.Is(err, os.ErrNotExist) {
@@ -279,7 +285,7 @@ func TestSetUp(t *testing.T) {
 	if _, err := l.Channel(me()).Vendor(t.Context(), ctap.CommandSetup, nil); err != nil {
 		t.Fatal(err)
 	}
-	if err := l.SetUp(t.Context()); err == nil {
+	if err := l.SetUp(t.Context(), enclave.BiometryAny); err == nil {
 		t.Error("set up twice")
 	}
 	if _, err := l.Channel(me()).GetInfo(t.Context()); err != nil {
@@ -296,14 +302,14 @@ func TestCutShort(t *testing.T) {
 			m := newMac(t)
 			l := m.open()
 			m.chip.Fail(call, n)
-			_ = l.SetUp(t.Context()) // it may fail, or be over before
+			_ = l.SetUp(t.Context(), enclave.BiometryAny) // it may fail, or be over before
 			m.chip.Heal()
 			if err := l.Close(); err != nil {
 				t.Fatal(err)
 			}
 			l = m.open()
 			if _, err := os.Stat(m.path); errors.Is(err, os.ErrNotExist) {
-				if err := l.SetUp(t.Context()); err != nil {
+				if err := l.SetUp(t.Context(), enclave.BiometryAny); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -363,4 +369,40 @@ func TestOthers(t *testing.T) {
 	}
 }
 
-var _ authenticator.User = touchid.User{}
+// TestProtection: what was set up holds after a restart and a reset, for new keys and
+// for who is asked, and the status says it.
+func TestProtection(t *testing.T) {
+	t.Parallel()
+	for p, words := range map[enclave.Protection]string{
+		enclave.BiometryAny: "a finger", enclave.BiometryCurrentSet: "enrolled when the key was made", enclave.UserPresence: "or the login password",
+	} {
+		m := newMac(t)
+		l := m.open()
+		if err := l.SetUp(t.Context(), p); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Channel(me()).Reset(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if err := l.Close(); err != nil {
+			t.Fatal(err)
+		}
+		l = m.open()
+		m.register(l.Channel(me()), "octocat")
+		status, err := ctap.Call[ctap.StatusResponse](t.Context(), l.Channel(me()), ctap.CommandStatus, nil)
+		if err != nil || !strings.HasSuffix(status.Hardware, words) {
+			t.Errorf("%+v, %v", status, err)
+		}
+		if !slices.Equal(m.demanded, []enclave.Protection{p, p}) {
+			t.Errorf("asked for %v, want %v", m.demanded, p)
+		}
+		m.chip.FingersChanged = true
+		if _, err := l.Channel(me()).GetAssertion(t.Context(), signIn()); (err != nil) != (p == enclave.BiometryCurrentSet) {
+			t.Errorf("%s: with other fingers %v", words, err)
+		}
+	}
+	m := newMac(t)
+	if err := m.open().SetUp(t.Context(), 64); err == nil {
+		t.Error("set up with a protection that is none")
+	}
+}

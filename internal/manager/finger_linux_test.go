@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/enclave"
@@ -40,11 +41,13 @@ func newMac(t *testing.T) (*API, *sheet) {
 	t.Helper()
 	s := &sheet{chip: securitytest.New()}
 	l := local.New(local.Config{
-		StorePath: filepath.Join(t.TempDir(), "passkeys.db"), Keys: enclave.Keys{Security: s.chip, Protection: enclave.BiometryAny},
-		User: touchid.User{Sensor: s}, CanAsk: func() bool { return true }, Version: "test", Log: slog.New(slog.DiscardHandler),
+		StorePath: filepath.Join(t.TempDir(), "passkeys.db"), Security: s.chip, Version: "test", Log: slog.New(slog.DiscardHandler),
+		Person: func(enclave.Protection) (authenticator.User, func() bool) {
+			return touchid.User{Sensor: s}, func() bool { return true }
+		},
 	})
 	t.Cleanup(func() { check(t, l.Close()) })
-	check(t, l.SetUp(t.Context()))
+	check(t, l.SetUp(t.Context(), enclave.BiometryAny))
 	c := l.Channel(ctap.Caller{UID: os.Getuid(), Door: ctap.DoorSocket})
 	_, err := c.MakeCredential(t.Context(), &ctap.MakeCredentialRequest{
 		ClientDataHash: make([]byte, 32), RP: &ctap.RelyingParty{ID: "example.com"}, User: &ctap.User{ID: []byte{1}, Name: "octocat"},
