@@ -122,7 +122,7 @@ func table() map[string]row {
 		// The daemon names, in the audit trail, the programs that hold its device.
 		"internal/daemon": {join(both, "internal/process"), []string{modSys, modDBus}},
 		// The signed macOS app and its extension: the provider on the keychain.
-		"internal/autofill": {join(both, "internal/macos"), []string{modSys}},
+		"internal/autofill": {join(both, "internal/macos", "internal/manager"), []string{modSys}},
 		// A Mac without a signature: the authenticator in the program itself.
 		"internal/local": {join(decision, "internal/enclave", "internal/store"), nil},
 		// Only a Mac can tell: it asks macOS itself.

@@ -15,8 +15,12 @@ import (
 	"github.com/localpasskey/localpasskey/internal/autofill"
 )
 
-// group is the app group, set when the program is linked (see packaging/macos).
-var group = "" //nolint:gochecknoglobals // Linking sets variables only.
+// group is the app group, and version the app's: set when the program is linked (see
+// packaging/macos).
+var (
+	group   = ""        //nolint:gochecknoglobals // Linking sets variables only.
+	version = "unknown" //nolint:gochecknoglobals // As above.
+)
 
 // patience is how long macOS may take to answer before the window opens.
 const patience = 15 * time.Second
@@ -39,8 +43,10 @@ func run(ctx context.Context, args []string) int {
 		log.ErrorContext(ctx, "LocalPasskey cannot run", "cause", err)
 		return 1
 	}
+	commands := parts.Commands(version)
+	commands.In, commands.Out, commands.Err = os.Stdin, os.Stdout, os.Stderr
 	if len(args) > 0 {
-		return autofill.Commands{Provider: parts.Provider, Folder: parts.Folder, In: os.Stdin, Out: os.Stdout, Err: os.Stderr}.Run(ctx, args)
+		return commands.Run(ctx, args)
 	}
 	short, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
@@ -48,9 +54,13 @@ func run(ctx context.Context, args []string) int {
 	if err == nil {
 		err = parts.Provider.Refresh(short)
 	}
-	parts.Greet(autofill.Welcome(len(all), err))
-	if err != nil {
-		return 1
+	switch parts.Greet(autofill.Welcome(len(all), err)) {
+	case autofill.ShowPasskeys:
+		go func() { os.Exit(commands.Run(ctx, []string{"manage"})) }()
+		parts.Loop()
+	case autofill.OpenSettings:
+		parts.OpenSettings()
+	case autofill.Close:
 	}
 	return 0
 }

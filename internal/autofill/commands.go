@@ -33,6 +33,7 @@ const maxName = 64
 const usage = `LocalPasskey: passkeys in this Mac's Secure Enclave, offered by macOS in every browser and app.
 
   LocalPasskey list [--json]   the passkeys
+  LocalPasskey manage          the same in your browser, to look through, rename, hide and delete
   LocalPasskey delete ID       delete one, for good; ID or its beginning
   LocalPasskey refresh         have macOS offer what there is
   LocalPasskey log             what the extension has noted; no site, no account
@@ -44,6 +45,11 @@ macOS reports these passkeys as synced (BE=1, BS=1): it takes no others from a p
 // Commands are the app's commands.
 type Commands struct {
 	Provider *provider.Provider
+	// Confirm asks for a finger, for reason; the page does before it changes anything.
+	Confirm func(ctx context.Context, reason string) error
+	// Open opens a link in the person's browser; clean undoes what that took.
+	Open    func(ctx context.Context, url string) (clean func() error, err error)
+	Version string
 	// Folder is the group's, where the extension's log is.
 	Folder   string
 	In       io.Reader
@@ -96,6 +102,8 @@ func (c Commands) run(ctx context.Context, args []string) error {
 		return c.delete(ctx, args[1])
 	case len(args) == 1 && args[0] == "refresh":
 		return c.Provider.Refresh(ctx)
+	case len(args) == 1 && args[0] == "manage":
+		return c.Manage(ctx)
 	case len(args) == 1 && args[0] == "log":
 		return copyLog(c.Folder, c.Out)
 	default:

@@ -1,7 +1,6 @@
 package autofill
 
 import (
-	"context"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -10,6 +9,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/enclave"
 	"github.com/localpasskey/localpasskey/internal/enclave/keychain"
 	"github.com/localpasskey/localpasskey/internal/macos"
+	"github.com/localpasskey/localpasskey/internal/manager"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 	"github.com/localpasskey/localpasskey/internal/provider"
 	"github.com/localpasskey/localpasskey/internal/provider/appex"
@@ -82,39 +82,63 @@ func (p *Parts) Extension() *appex.Extension {
 	user := touchid.User{Sensor: touchid.Native{Lib: p.Lib, Password: true}}
 	return &appex.Extension{
 		Lib: p.Lib, Provider: p.Provider, Log: p.log,
-		Verify:  func(ctx context.Context, reason string) error { return user.Confirm(ctx, reason) },
+		Verify:  user.Confirm,
 		Legible: func(text string) string { return prompt.Legible(text, maxName) },
 	}
 }
 
-// Greet shows the welcome, and opens System Settings if the person wants that. It
-// must be called on the process's first thread.
-func (p *Parts) Greet(title, text string) {
+// Choice is what a person wants of the welcome.
+type Choice int
+
+// The buttons, in their order.
+const (
+	ShowPasskeys Choice = iota
+	OpenSettings
+	Close
+)
+
+// Greet shows the welcome and waits for a button. It must be called on the process's
+// first thread, as OpenSettings and Loop.
+func (p *Parts) Greet(title, text string) Choice {
 	lib := p.Lib
 	app := lib.Send.Application(lib.Class("NSApplication"))
 	lib.Send.SetActivationPolicy(app, macos.NSApplicationActivationPolicyRegular)
 	lib.Send.Activate(app)
 	alert := lib.New("NSAlert")
+	button := func(a macos.ID, t macos.Ref) { lib.Send.AddButton(a, t) }
 	for _, part := range []struct {
 		set  func(alert macos.ID, text macos.Ref)
 		text string
 	}{
 		{lib.Send.SetMessage, title},
 		{lib.Send.SetInformative, text},
-		{func(a macos.ID, t macos.Ref) { lib.Send.AddButton(a, t) }, "Open System Settings"},
-		{func(a macos.ID, t macos.Ref) { lib.Send.AddButton(a, t) }, "Close"},
+		{button, "Show Passkeys"},
+		{button, "Open System Settings"},
+		{button, "Close"},
 	} {
 		s := lib.String(part.text)
 		part.set(alert, s)
 		lib.Release(s)
 	}
-	if lib.Send.RunModal(alert) != macos.NSAlertFirstButtonReturn {
-		return
-	}
+	return Choice(lib.Send.RunModal(alert) - macos.NSAlertFirstButtonReturn) // one more for each button
+}
+
+// OpenSettings opens System Settings where AutoFill is.
+func (p *Parts) OpenSettings() {
 	opened := make(chan struct{}, 1)
-	lib.Send.OpenSettings(lib.Class("ASSettingsHelper"), lib.State(func(macos.ID) { opened <- struct{}{} }))
+	p.Lib.Send.OpenSettings(p.Lib.Class("ASSettingsHelper"), p.Lib.State(func(macos.ID) { opened <- struct{}{} }))
 	select {
 	case <-opened:
 	case <-time.After(settingsPatience): // the answer may wait for this thread
 	}
+}
+
+// Loop answers the system's events for as long as the process lives: an app that does
+// not is shown as hanging.
+func (p *Parts) Loop() { p.Lib.Send.RunLoop(p.Lib.Send.Application(p.Lib.Class("NSApplication"))) }
+
+// Commands are the app's commands on these parts.
+func (p *Parts) Commands(version string) Commands {
+	user := touchid.User{Sensor: touchid.Native{Lib: p.Lib}}
+	return Commands{Provider: p.Provider, Folder: p.Folder, Version: version, Confirm: user.Confirm, Open: manager.Show}
 }

@@ -68,6 +68,7 @@ type Messages struct {
 	SetMessage          func(alert ID, text Ref)                       `macos:"-NSAlert setMessageText:"`
 	SetInformative      func(alert ID, text Ref)                       `macos:"-NSAlert setInformativeText:"`
 	AddButton           func(alert ID, title Ref) ID                   `macos:"-NSAlert addButtonWithTitle:"`
+	RunLoop             func(app ID)                                   `macos:"-NSApplication run"`
 	RunModal            func(alert ID) int                             `macos:"-NSAlert runModal"`
 	OpenSettings        func(c Class, done BlockState)                 `macos:"+ASSettingsHelper openCredentialProviderAppSettingsWithCompletionHandler:"`
 	StartAnimation      func(indicator, sender ID)                     `macos:"-NSProgressIndicator startAnimation:"`

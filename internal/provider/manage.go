@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"errors"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
 // Configure answers the system's request after the person has turned us on.
@@ -83,7 +85,7 @@ func (p *Provider) Passkeys(ctx context.Context) ([]Passkey, error) {
 	var all []Passkey
 	for _, e := range known {
 		all = append(all, Passkey{
-			ID: e.id, RPID: e.RPID, UserName: e.UserName, Created: e.created(), Hidden: e.Hidden, Broken: !contains(keys, e.id),
+			ID: e.id, RPID: e.RPID, UserName: e.UserName, Created: e.created(), SignCount: e.SignCount, Hidden: e.Hidden, Broken: !contains(keys, e.id),
 		})
 	}
 	return all, nil
@@ -101,6 +103,46 @@ func (p *Provider) Delete(ctx context.Context, id []byte) error {
 		return err
 	}
 	return p.publish(ctx)
+}
+
+// Rename gives a passkey another user name. The site is not told.
+func (p *Provider) Rename(ctx context.Context, id []byte, name string) error {
+	return p.changeOne(ctx, id, func(e *entry) bool {
+		changed := e.UserName != name
+		e.UserName = name
+		return changed
+	})
+}
+
+// Hide hides a passkey from the system's list, or brings it back.
+func (p *Provider) Hide(ctx context.Context, id []byte, hidden bool) error {
+	return p.changeOne(ctx, id, func(e *entry) bool {
+		changed := e.Hidden != hidden
+		e.Hidden = hidden
+		return changed
+	})
+}
+
+// changeOne changes the entry of an id, and what is offered.
+func (p *Provider) changeOne(ctx context.Context, id []byte, change func(*entry) bool) error {
+	found := false
+	changed, err := p.changeAll(ctx, func(e *entry) bool {
+		if !bytes.Equal(e.id, id) {
+			return false
+		}
+		found = true
+		return change(e)
+	})
+	switch {
+	case err != nil:
+		return err
+	case !found:
+		return ctap.NoCredentials
+	case changed:
+		return p.publish(ctx)
+	default:
+		return nil
+	}
 }
 
 // ReportUpdate takes a site's word for an account's new name.

@@ -143,7 +143,9 @@ type Passkey struct {
 	RPID     string
 	UserName string
 	Created  time.Time
-	Hidden   bool
+	// SignCount is the last number that was given.
+	SignCount uint32
+	Hidden    bool
 	// Broken: its key is gone.
 	Broken bool
 }

@@ -24,7 +24,7 @@ type builder func(ctx context.Context, o options, pkg, arch, file string) error
 // goBuild is the builder.
 func goBuild(ctx context.Context, o options, pkg, arch, file string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", //nolint:gosec // Our own package, and options that were checked.
-		"-ldflags", "-s -w -X main.group="+o.Group, "-o", file, pkg)
+		"-ldflags", "-s -w -X main.group="+o.Group+" -X main.version="+o.number(), "-o", file, pkg)
 	cmd.Env = append(os.Environ(), "GOOS=darwin", "GOARCH="+arch, "CGO_ENABLED=0") //nolint:forbidigo // The go command needs its environment.
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
