@@ -12,6 +12,8 @@ VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo unkn
 FUZZ ?=
 # RACE=1: tests run under the race detector, which needs a C compiler.
 RACE ?=
+# What `make macos` hands to the bundle program.
+MACOS ?=
 # Which fuzz targets: a regular expression on package.FuzzName.
 PATTERN ?=
 # What `make bench` hands to the benchmark program.
@@ -21,11 +23,12 @@ BENCH ?=
 export CGO_ENABLED := 0
 GOBUILD := go build -trimpath -buildvcs=false -ldflags '-s -w -X main.version=$(VERSION)'
 TOOL    := go tool -modfile=tools/go.mod
-PROGRAMS = $(notdir $(wildcard cmd/*))
+# The two of the macOS app are put together by `make macos`.
+PROGRAMS = $(filter-out localpasskey-app localpasskey-provider,$(notdir $(wildcard cmd/*)))
 # The demo brings a relying party and starts a software TPM: never installed.
 INSTALLED = $(filter-out localpasskey-demo,$(PROGRAMS))
 
-.PHONY: help demo test e2e lint bench campaign build extension install packages clean go-version
+.PHONY: help demo test e2e lint bench campaign build extension macos install packages clean go-version
 
 help: ## list the targets
 	@sed -nE 's/^([a-z0-9-]+):[^#]*## (.*)/make \1|\2/p' $(MAKEFILE_LIST) | awk -F'|' '{printf "%-15s %s\n", $$1, $$2}'
@@ -85,6 +88,10 @@ build: go-version ## build every program into bin/; needs no root and no C compi
 
 extension: go-version ## pack the browser extension into dist/, one package for each family of browsers
 	@go run ./packaging/extension dist
+
+# Your own identifiers: MACOS='-team ABCDE12345 -id com.example.localpasskey'; -h lists more.
+macos: go-version ## put LocalPasskey.app together in dist/macos, on any system; MACOS='-team …' for your identifiers
+	@go run ./packaging/macos/bundle -version '$(VERSION)' $(MACOS)
 
 # Takes what `make build` left, so that root compiles nothing.
 install: ## install programs, menu entry, manual pages, completions, units below DESTDIR and PREFIX (/usr/local)

@@ -33,6 +33,7 @@ const (
 	modCobra    = "github.com/spf13/cobra"
 	modDBus     = "github.com/godbus/dbus/v5"
 	modPurego   = "github.com/ebitengine/purego"
+	modCircl    = "github.com/cloudflare/circl"
 	modSys      = "golang.org/x/sys"
 	modTerm     = "golang.org/x/term"
 	modNet      = "golang.org/x/net"
@@ -82,21 +83,26 @@ func table() map[string]row {
 		"internal/socket":    {join(calls, "internal/process"), []string{modSys}},
 		"internal/nativemsg": {join(calls, "internal/client"), nil},
 		// A web page's side of a ceremony, and which page asks.
-		"internal/client":   {join(calls, "internal/page"), []string{modNet}},
-		"internal/page":     {calls, nil},
-		"internal/provider": {calls, []string{modPurego}},
+		"internal/client": {join(calls, "internal/page"), []string{modNet}},
+		"internal/page":   {calls, nil},
+		// The macOS provider draws its own view and answers the system's calls.
+		"internal/provider": {join(calls, "internal/macos"), nil},
 
 		// Which programs ask: for people to read, whichever side has to tell them.
 		"internal/process": {nil, []string{modSys}},
 
 		// Machine and person: implement what the decision asks for.
 		"internal/tpm":         {decision, []string{modTPM, modSys}},
-		"internal/enclave":     {decision, []string{modPurego}},
+		"internal/enclave":     {join(decision, "internal/macos"), []string{modCircl, modSys}},
 		"internal/store":       {decision, []string{modBolt, modSys}},
 		"internal/prompt":      {join(decision, "internal/process"), []string{modSys}},
 		"internal/agent":       {decision, nil},
 		"internal/fingerprint": {decision, []string{modDBus}},
-		"internal/touchid":     {decision, []string{modPurego}},
+		"internal/touchid":     {join(decision, "internal/macos", "internal/prompt"), nil},
+
+		// What macOS offers, declared once: names and types, no decision.
+		"internal/macos":         {nil, []string{modPurego}},
+		"internal/macos/gesture": {join(calls, "internal/macos"), nil},
 
 		// Programs' own: clients of the socket. The command line asks for a PIN, and shows
 		// what sites chose, by the rules of prompt; it knows no key and no store.
@@ -125,7 +131,13 @@ func table() map[string]row {
 		// Where both sides meet.
 		// The daemon names, in the audit trail, the programs that hold its device.
 		"internal/daemon": {join(both, "internal/process", "internal/page", "internal/proof"), []string{modSys, modDBus}},
-		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon", "internal/browsers", "internal/process"}), []string{modCobra, modSys, modTerm}},
+		// The signed macOS app and its extension: the provider on the keychain.
+		"internal/autofill": {join(both, "internal/macos", "internal/manager"), []string{modSys}},
+		// A Mac without a signature: the authenticator in the program itself.
+		"internal/local": {join(decision, "internal/enclave", "internal/store"), nil},
+		// Only a Mac can tell: it asks macOS itself.
+		"internal/maccheck": {join(decision, "internal/macos", "internal/enclave", "internal/touchid"), []string{modPurego}},
+		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/browsers", "internal/process", "internal/autofill", "internal/local", "internal/macos", "internal/maccheck"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
 			[]string{modCobra, modSys, modTerm},
@@ -133,6 +145,8 @@ func table() map[string]row {
 
 		// Packs the extension's files.
 		"packaging/extension": {nil, nil},
+		// Assembles the macOS app, and must name its class as the extension does.
+		"packaging/macos/bundle": {[]string{"internal/provider"}, nil},
 
 		// Starts the separate program swtpm; for tests, the demo and test/ alone.
 		"internal/swtpm": {nil, []string{modTPM, modSys}},
@@ -144,6 +158,7 @@ func table() map[string]row {
 	for _, kit := range testKits() {
 		t[kit] = row{slices.Concat(decision, testKits()), []string{modSys}}
 	}
+	t["internal/enclave/securitytest"] = row{join(decision, "internal/enclave", "internal/macos"), nil}
 	return t
 }
 
@@ -152,8 +167,8 @@ func table() map[string]row {
 func testKits() []string {
 	return []string{
 		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party", "internal/ctaptest/blobs", "internal/ctaptest/signals",
-		"internal/ctaptest/transcript",
-		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest", "internal/swtpm/manufacturer",
+		"internal/ctaptest/transcript", "internal/swtpm/manufacturer", "internal/enclave/securitytest",
+		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest",
 	}
 }
 

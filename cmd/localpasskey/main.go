@@ -41,7 +41,7 @@ func run(ctx context.Context) int {
 
 		Machine: thisMachine(),
 	}
-	return program.Run(ctx, os.Args[1:])
+	return launch(ctx, program, os.Args[1:])
 }
 
 // below names a file below a directory that the system names. What is no absolute

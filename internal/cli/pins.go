@@ -152,6 +152,9 @@ func (p *pinSource) token(ctx context.Context, s *session, permissions ctap.Perm
 	if !s.status.PINSet {
 		return pinuv.Token{}, ctap.PINNotSet
 	}
+	if s.status.Prompt == ctap.PromptTouchID {
+		return s.platform().TokenWithUV(ctx, permissions, rpID)
+	}
 	pin, err := p.get(ctx, fmt.Sprintf("PIN (%s left, nothing cancels): ", prompt.Tries(int(s.status.PINRetries))))
 	if err != nil {
 		return pinuv.Token{}, err

@@ -60,6 +60,9 @@ func whereAsked(status *ctap.StatusResponse) string {
 	if status != nil && status.Prompt == ctap.PromptAgent {
 		return "Your agent asks you now: look for its dialog…"
 	}
+	if status != nil && status.Prompt == ctap.PromptTouchID {
+		return "Touch ID asks you now…"
+	}
 	return "The daemon asks you, in the terminal where `localpasskey daemon` runs…"
 }
 

@@ -74,9 +74,7 @@ type Caller struct {
 	Node string
 	// Door is how the request came in.
 	Door Door
-	// Page and Top are the origins of the web page that asks, and of the page around it
-	// where that is another, by the word of the browser's program.
-	Page, Top string
+	Page, Top string // origins of the web page that asks, and of another one around it
 }
 
 // Door is one way in.

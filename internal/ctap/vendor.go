@@ -116,6 +116,7 @@ const (
 	PromptNone     Prompt = ""
 	PromptAgent    Prompt = "agent"    // of the person's session
 	PromptTerminal Prompt = "terminal" // the daemon's own
+	PromptTouchID  Prompt = "touch-id" // a finger stands for the PIN
 )
 
 // Problem is an error for a person: what happened, then what to do. It answers

@@ -101,7 +101,7 @@ func (a *API) dispatch(ctx context.Context, name string, body []byte) (any, erro
 // asked is with for a call that has a request. The PIN in it, if one is, is wiped.
 func asked[Q, R any](ctx context.Context, a *API, body []byte, pin func(*Q) []byte, act func(context.Context, ctap.Authenticator, *Q) (R, error)) (any, error) {
 	req := new(Q)
-	if err := decode(body, req); err != nil {
+	if err := Decode(body, req); err != nil {
 		return nil, err
 	}
 	defer clear(pin(req))
@@ -118,8 +118,8 @@ func only[Q any](act func(context.Context, ctap.Authenticator, *Q) error) func(c
 // noPIN is the PIN of a request that has none.
 func noPIN[Q any](*Q) []byte { return nil }
 
-// decode is strict. Its errors do not repeat the body: a PIN may be in it.
-func decode(body []byte, into any) error {
+// Decode is strict. Its errors do not repeat the body: a PIN may be in it.
+func Decode(body []byte, into any) error {
 	decoder := json.NewDecoder(bytes.NewReader(body))
 	decoder.DisallowUnknownFields()
 	if err := decoder.Decode(into); err != nil {
@@ -241,11 +241,21 @@ func permitManaging(ctx context.Context, c ctap.Authenticator, pin []byte, passk
 	return permit(ctx, c, pin, ctap.PermissionCredentialManagement, rpID)
 }
 
-// permit gets a token by the PIN, which it wipes.
+// permit gets a token by the PIN, which it wipes, or by a finger where that stands
+// for it.
 func permit(ctx context.Context, c ctap.Authenticator, pin []byte, permission ctap.Permission, rpID string) (pinuv.Token, error) {
 	typed := secret.Of(pin)
 	defer typed.Wipe()
-	return ctap.Platform{Authenticator: c, Protocol: pinuv.Two}.TokenWithPIN(ctx, typed, permission, rpID)
+	platform := ctap.Platform{Authenticator: c, Protocol: pinuv.Two}
+	status, err := ctap.Call[ctap.StatusResponse](ctx, c, ctap.CommandStatus, nil)
+	switch {
+	case err != nil:
+		return pinuv.Token{}, err
+	case status.Prompt == ctap.PromptTouchID:
+		return platform.TokenWithUV(ctx, permission, rpID)
+	default:
+		return platform.TokenWithPIN(ctx, typed, permission, rpID)
+	}
 }
 
 func descriptor(p ctap.Passkey) *ctap.Descriptor {

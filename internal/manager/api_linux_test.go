@@ -186,7 +186,7 @@ func TestAddress(t *testing.T) {
 		"github.com": "https://github.com", "ssh:": "", "localhost": "", "a.example/b": "", "a.example:1": "",
 		"user@a.example": "", "javascript:alert(1).x": "", ".example": "", "a.": "", "": "", "a b.example": "", "A.example": "",
 	} {
-		if got := address(rpID); got != want {
+		if got := Address(rpID); got != want {
 			t.Errorf("%q is at %q, want %q", rpID, got, want)
 		}
 	}

@@ -39,6 +39,7 @@ func TestPage(t *testing.T) {
 			t.Run("acts", func(t *testing.T) { actOnOne(ctx, t, b) })
 			t.Run("keyboard", func(t *testing.T) { useKeyboard(ctx, t, b) })
 			t.Run("trouble", func(t *testing.T) { meetTrouble(ctx, t, b) })
+			t.Run("finger", func(t *testing.T) { useFingerPage(ctx, t, b) })
 			t.Run("names", func(t *testing.T) { showNames(ctx, t, b) })
 			if dressed, ok := b.(*browser.Chromium); ok {
 				t.Run("access", func(t *testing.T) { checkAccess(ctx, t, dressed) })

@@ -37,9 +37,15 @@ const (
 	keyHeader  = "Localpasskey-Key"
 )
 
+// Backend answers what the page asks: an API, or who has the passkeys itself.
+type Backend interface {
+	// Call answers the call of that name; see API.Call.
+	Call(ctx context.Context, name string, body []byte) (answer []byte, ok bool)
+}
+
 // Server is the page's server on loopback.
 type Server struct {
-	api    *API
+	api    Backend
 	origin string // "http://127.0.0.1:PORT"
 	host   string
 	http   *http.Server
@@ -56,7 +62,7 @@ type Server struct {
 }
 
 // Open listens at a port of this machine's own. The caller closes the server.
-func Open(ctx context.Context, api *API) (*Server, error) {
+func Open(ctx context.Context, api Backend) (*Server, error) {
 	var config net.ListenConfig
 	listener, err := config.Listen(ctx, "tcp4", "127.0.0.1:0")
 	if err != nil {

@@ -25,6 +25,7 @@ type State struct {
 	PINSet   bool     `json:"pin_set"`
 	Retries  uint     `json:"retries"`
 	Reinsert bool     `json:"reinsert"`
+	Finger   bool     `json:"finger"` // Touch ID asks, and there is no PIN
 	Hardware string   `json:"hardware"`
 	Problem  *Refusal `json:"problem,omitempty"`
 }
@@ -36,7 +37,7 @@ func (a *API) state(ctx context.Context, c ctap.Authenticator) (*State, error) {
 	}
 	state := &State{
 		Version: prompt.Legible(s.Version, maxText), SetUp: s.SetUp, PINSet: s.PINSet, Retries: s.PINRetries,
-		Reinsert: s.Reinsert, Hardware: prompt.Legible(s.Hardware, maxText),
+		Reinsert: s.Reinsert, Finger: s.Prompt == ctap.PromptTouchID, Hardware: prompt.Legible(s.Hardware, maxText),
 	}
 	if s.Problem != nil {
 		state.Problem = a.refusal(s.Problem)
@@ -77,7 +78,7 @@ func (a *API) passkeys(ctx context.Context, c ctap.Authenticator) ([]Passkey, er
 	shown := make([]Passkey, 0, len(all))
 	for _, p := range all {
 		shown = append(shown, Passkey{
-			ID: id(p), Service: prompt.Service(p.RPID), URL: address(p.RPID),
+			ID: id(p), Service: prompt.Service(p.RPID), URL: Address(p.RPID),
 			CallsItself: prompt.Legible(p.RPName, maxName),
 			UserName:    prompt.Legible(p.User.Name, maxName), DisplayName: prompt.Legible(p.User.DisplayName, maxName),
 			Created: p.Created, LastUsed: p.LastUsed, Uses: p.Uses, SignCount: p.SignCount,
@@ -89,9 +90,9 @@ func (a *API) passkeys(ctx context.Context, c ctap.Authenticator) ([]Passkey, er
 	return shown, nil
 }
 
-// address is where a service's web site is. Only what is a plain domain name is one:
+// Address is where a service's web site is. Only what is a plain domain name is one:
 // an RP ID is a text that a program has sent.
-func address(rpID string) string {
+func Address(rpID string) string {
 	if !strings.Contains(rpID, ".") || strings.HasPrefix(rpID, ".") || strings.HasSuffix(rpID, ".") {
 		return ""
 	}

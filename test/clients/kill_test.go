@@ -292,10 +292,10 @@ func (k *killer) verify(round int) {
 	a, err := k.dial()
 	k.check(err)
 	k.findPIN(a)
-	list, err := ctap.Call[ctap.ListResponse](k.Context(), a, ctap.CommandList, &ctap.ListRequest{Limit: 10_000})
+	list, err := ctap.ReadPasskeys(k.Context(), a) // all pages: 1,000 rounds make more than one
 	k.check(err)
 	there := map[string]bool{}
-	for _, p := range list.Passkeys {
+	for _, p := range list {
 		id := string(p.CredentialID)
 		there[id] = true
 		if k.known[id] == nil { // made, and the answer never heard

@@ -14,6 +14,9 @@ const maxText = 1000
 
 // Status shows the state of the authenticator.
 func Status(out io.Writer, status *ctap.StatusResponse) error {
+	if status.Prompt == ctap.PromptTouchID {
+		return macStatus(out, status)
+	}
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	row("daemon", "version %s", prompt.Legible(status.Version, maxText))
@@ -31,6 +34,24 @@ func Status(out io.Writer, status *ctap.StatusResponse) error {
 	if status.SetUp {
 		row("asks you", "%s", asks(status.Prompt))
 		row("security key", "%s", securityKey(status))
+	}
+	return w.Flush()
+}
+
+// macStatus is Status where there is no daemon, and a finger in place of a PIN.
+func macStatus(out io.Writer, status *ctap.StatusResponse) error {
+	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
+	row("version", "%s", prompt.Legible(status.Version, maxText))
+	switch {
+	case status.Problem != nil:
+		row("works", "no: %s", prompt.Legible(status.Problem.What, maxText))
+	case !status.SetUp:
+		row("set up", "no, run `localpasskey setup`")
+	default:
+		row("chip", "%s", prompt.Legible(status.Hardware, maxText))
+		row("passkeys", "%d in this program; those of LocalPasskey.app are in a keychain that it alone can read", status.Passkeys)
+		row("offered", "to nobody yet: there is no browser extension for this build")
 	}
 	return w.Flush()
 }

@@ -43,9 +43,10 @@ export function showDetails(p) {
     ["Last used", p.last_used ? moment(p.last_used * 1000) : day(0)],
     ["Uses", `${p.uses.toLocaleString()} (sign count ${p.sign_count.toLocaleString()})`],
     ["Kind", p.discoverable ? "Passkey: the service finds it by itself" : "Security key: works once the service knows the user name"],
-    ["Where the key lives", "In this machine's TPM. It cannot leave it, and there is no copy."],
-    ["PIN", p.pin_bound ? "Enforced by the TPM: without the PIN the key signs for nobody"
-      : "Asked for by LocalPasskey when the service wants it; the TPM would sign without it"],
+    ["Where the key lives", `In this ${withFinger ? "Mac's Secure Enclave" : "machine's TPM"}. It cannot leave it, and there is no copy.`],
+    ...(withFinger ? [["Finger", p.pin_bound ? "Enforced by the Secure Enclave: without a finger the key signs for nobody"
+      : "Not demanded by the Secure Enclave"]] : [["PIN", p.pin_bound ? "Enforced by the TPM: without the PIN the key signs for nobody"
+      : "Asked for by LocalPasskey when the service wants it; the TPM would sign without it"]]),
     ["Extensions in use", p.extensions.join(", ") || "none"],
     ["Encrypts data", p.encrypts ? "Yes (hmac-secret): data may be locked with it, and is lost with it" : "No"],
     ["As the site sees it", `${p.flags} (${p.flags === "BE=0 BS=0" ? "device-bound, not synced" : "may be synced"})`],
@@ -59,6 +60,23 @@ export function showDetails(p) {
     return [made("dt", name), made("dd", value, code ? "code" : "")];
   }));
   box.showModal();
+}
+
+let withFinger = false;
+
+/**
+ * Where a finger stands for the PIN there is none to type, and nothing to say of it.
+ * @param {boolean} finger
+ */
+export function useFinger(finger) {
+  withFinger = finger;
+  for (const id of ["rename", "delete", "configure"]) {
+    const pin = input(`${id}-pin`);
+    pin.required = !finger;
+    const label = pin.closest("label");
+    if (label) label.hidden = finger;
+  }
+  for (const part of document.querySelectorAll(".with-pin")) part.toggleAttribute("hidden", finger);
 }
 
 /**
@@ -137,7 +155,7 @@ export function askDelete(passkeys, done, failed) {
   const typed = input("delete-typed");
   const pin = input("delete-pin");
   const submit = /** @type {HTMLButtonElement} */ (element("delete-do"));
-  const check = () => { submit.disabled = typed.value !== phrase || pin.value === ""; };
+  const check = () => { submit.disabled = typed.value !== phrase || (pin.required && pin.value === ""); };
   typed.value = "";
   typed.oninput = check;
   pin.oninput = check;

@@ -1,7 +1,7 @@
 // @ts-check
 import { begin, call, watch } from "./api.js";
 import { Comparison } from "./compare.js";
-import { askDelete, askRename, prepareDialogs, showDetails } from "./dialogs.js";
+import { askDelete, askRename, prepareDialogs, showDetails, useFinger } from "./dialogs.js";
 import { Grid } from "./grid.js";
 import { HistoryView } from "./history.js";
 import { SettingsView } from "./settings.js";
@@ -68,10 +68,12 @@ async function refreshState() {
 /** @param {import("./api.js").State} state */
 function drawState(state) {
   const chip = element("pin-state");
+  useFinger(state.finger);
   chip.hidden = !state.set_up || Boolean(state.problem);
   chip.title = state.hardware;
   chip.classList.toggle("warn", !state.pin_set || state.retries < 8 || state.reinsert);
-  if (!state.pin_set) chip.textContent = "No PIN is set";
+  if (state.finger) chip.textContent = "Touch ID";
+  else if (!state.pin_set) chip.textContent = "No PIN is set";
   else if (state.retries === 0) chip.textContent = "PIN locked for good";
   else if (state.reinsert) chip.textContent = `PIN paused: run localpasskey reconnect (${several(state.retries, "try", "tries")} left)`;
   else chip.textContent = `PIN set, ${several(state.retries, "try", "tries")} left`;

@@ -1,0 +1,66 @@
+//go:build darwin
+
+// Command localpasskey-app is the executable of LocalPasskey.app: it brings the
+// credential provider along, keeps what macOS offers in step, and lists and deletes.
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"os/signal"
+	"runtime"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/autofill"
+)
+
+// group is the app group, and version the app's: set when the program is linked (see
+// packaging/macos).
+var (
+	group   = ""        //nolint:gochecknoglobals // Linking sets variables only.
+	version = "unknown" //nolint:gochecknoglobals // As above.
+)
+
+// patience is how long macOS may take to answer before the window opens.
+const patience = 15 * time.Second
+
+// The main goroutine must keep the process's first thread: windows belong to it, and
+// only init runs on it for certain.
+func init() { runtime.LockOSThread() } //nolint:gochecknoinits // The one exception: see above.
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	code := run(ctx, os.Args[1:])
+	stop()
+	os.Exit(code)
+}
+
+func run(ctx context.Context, args []string) int {
+	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	parts, err := autofill.Open(group, log)
+	if err != nil {
+		log.ErrorContext(ctx, "LocalPasskey cannot run", "cause", err)
+		return 1
+	}
+	commands := parts.Commands(version)
+	commands.In, commands.Out, commands.Err = os.Stdin, os.Stdout, os.Stderr
+	if len(args) > 0 {
+		return commands.Run(ctx, args)
+	}
+	short, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	all, err := parts.Provider.Passkeys(short)
+	if err == nil {
+		err = parts.Provider.Refresh(short)
+	}
+	switch parts.Greet(autofill.Welcome(len(all), err)) {
+	case autofill.ShowPasskeys:
+		go func() { os.Exit(commands.Run(ctx, []string{"manage"})) }()
+		parts.Loop()
+	case autofill.OpenSettings:
+		parts.OpenSettings()
+	case autofill.Close:
+	}
+	return 0
+}

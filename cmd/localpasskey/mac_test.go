@@ -1,0 +1,119 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/cli"
+	"github.com/localpasskey/localpasskey/internal/cose"
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/enclave"
+	"github.com/localpasskey/localpasskey/internal/enclave/securitytest"
+	"github.com/localpasskey/localpasskey/internal/local"
+	"github.com/localpasskey/localpasskey/internal/macos"
+	"github.com/localpasskey/localpasskey/internal/macos/gesture"
+	"github.com/localpasskey/localpasskey/internal/touchid"
+)
+
+// finger is a person at Touch ID.
+type finger struct {
+	chip   *securitytest.Chip
+	refuse bool
+	asked  int
+}
+
+func (f *finger) Ask(context.Context, string) (*gesture.Gesture, error) {
+	f.asked++
+	if f.refuse {
+		return nil, &macos.Error{Domain: macos.DomainLocalAuthentication, Code: macos.LAErrorUserCancel}
+	}
+	la := macos.ID(f.asked)
+	f.chip.Touch(la)
+	return gesture.New(la, f.chip.Invalidate), nil
+}
+
+// TestOnMac: the command line without a daemon and without a PIN.
+func TestOnMac(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("TMPDIR", dir)
+	f := &finger{chip: securitytest.New()}
+	config := local.Config{
+		StorePath: filepath.Join(dir, "Application Support", "passkeys.db"), Security: f.chip, Version: "test", Log: slog.New(slog.DiscardHandler),
+		Person: func(enclave.Protection) (authenticator.User, func() bool) {
+			return touchid.User{Sensor: f}, func() bool { return true }
+		},
+	}
+	run := func(want int, args ...string) string {
+		t.Helper()
+		var out bytes.Buffer
+		program := cli.Program{Version: "test", In: strings.NewReader(""), Out: &out, Err: &out}
+		if code := onMac(t.Context(), program, config, args); code != want {
+			t.Errorf("%q ended with %d, want %d: %s", args, code, want, out.String())
+		}
+		return out.String()
+	}
+	holds := func(text string, all ...string) {
+		t.Helper()
+		for _, one := range all {
+			if !strings.Contains(text, one) {
+				t.Errorf("%q does not say %q", text, one)
+			}
+		}
+	}
+	for name := range notOnMacs() {
+		holds(run(2, name), "not for Macs", "hint:")
+	}
+	holds(run(5, "list"), "not set up", "localpasskey setup")
+	holds(run(0, "setup", "--help"), "--current-fingers", "--password")
+	holds(run(2, "setup", "--nobody"), "--nobody", "hint:")
+	holds(run(0, "setup", "--current-fingers"), "is set up", "enrolled when the key was made", "register a second one")
+	holds(run(1, "setup"), "already", "hint:")
+	holds(run(0, "status"), "Secure Enclave", "a finger", "offered")
+	register(t, config, "octocat")
+	register(t, config, "hubot")
+	holds(run(0, "list"), "example.com", "octocat", "hubot")
+	holds(run(0, "list", "--json"), `"octocat"`)
+	_, row, _ := strings.Cut(run(0, "list", "--filter", "octocat"), "\n")
+	fields := strings.Fields(row)
+	id := fields[len(fields)-1]
+	holds(run(0, "show", id), "octocat")
+	asked := f.asked
+	run(0, "delete", "--yes", id)
+	if f.asked != asked+1 {
+		t.Errorf("deleting asked for %d fingers", f.asked-asked)
+	}
+	f.refuse = true
+	holds(run(4, "delete", "--yes", "example.com"), "refused")
+	if list := run(0, "list"); strings.Contains(list, "octocat") || !strings.Contains(list, "hubot") {
+		t.Errorf("in the end there is %q", list)
+	}
+	left, err := filepath.Glob(filepath.Join(dir, "lpk-*"))
+	if err != nil || len(left) != 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+}
+
+// register makes a passkey, as a door will.
+func register(t *testing.T, config local.Config, user string) {
+	t.Helper()
+	l := local.New(config)
+	yes := true
+	hash := sha256.Sum256([]byte("x"))
+	_, err := l.Channel(ctap.Caller{UID: os.Getuid(), Door: ctap.DoorSocket}).MakeCredential(t.Context(), &ctap.MakeCredentialRequest{
+		ClientDataHash: hash[:], RP: &ctap.RelyingParty{ID: "example.com"}, User: &ctap.User{ID: []byte(user), Name: user},
+		Parameters: []ctap.Parameter{{Type: ctap.PublicKeyType, Algorithm: cose.ES256}}, Options: &ctap.Options{RK: &yes, UV: &yes},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := l.Close(); err != nil {
+		t.Fatal(err)
+	}
+}
