@@ -91,7 +91,7 @@ shell zsh "$ZSH/_localpasskey"
 shell fish share/fish/vendor_completions.d/localpasskey.fish
 
 if [ "$(uname)" = Linux ]; then
-  find packaging/linux -type f ! -name '*.md' | LC_ALL=C sort >"$work/list"
+  find packaging/linux -type f ! -name '*.go' ! -name '*.md' | LC_ALL=C sort >"$work/list"
   while read -r file; do
     system "$file"
   done <"$work/list"

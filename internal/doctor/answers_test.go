@@ -158,6 +158,8 @@ func TestNoDaemon(t *testing.T) {
 		t.Error("a machine without a problem is said to have one")
 	}
 	b.file("/usr/lib/systemd/system/localpasskey.service", "[Service]\n", 0o644)
+	b.file(serviceSocket, "", 0o666)
+	expect(t, b.examine("daemon"), Problem, "no daemon answers at "+b.at(serviceSocket))
 	if f := b.examine("daemon"); f.Hint != "run: sudo systemctl restart localpasskey; `journalctl -u localpasskey` tells why it ended" {
 		t.Errorf("hint %q", f.Hint)
 	}

@@ -23,7 +23,7 @@ func knownBrowsers() []browser {
 		{"Firefox", []string{"firefox", "firefox-esr"}, "firefox", "org.mozilla.firefox", ".mozilla/native-messaging-hosts", "/usr/lib/mozilla/native-messaging-hosts"},
 		{"Chromium", []string{"chromium", "chromium-browser"}, "chromium", "org.chromium.Chromium", ".config/chromium/" + hosts, "/etc/chromium/native-messaging-hosts"},
 		{"Chrome", []string{"google-chrome-stable", "google-chrome"}, "", "com.google.Chrome", ".config/google-chrome/" + hosts, "/etc/opt/chrome/native-messaging-hosts"},
-		{"Edge", []string{"microsoft-edge-stable", "microsoft-edge"}, "", "com.microsoft.Edge", ".config/microsoft-edge/" + hosts, ""},
+		{"Edge", []string{"microsoft-edge-stable", "microsoft-edge"}, "", "com.microsoft.Edge", ".config/microsoft-edge/" + hosts, "/etc/opt/edge/native-messaging-hosts"},
 		{"Brave", []string{"brave-browser-stable", "brave-browser"}, "brave", "com.brave.Browser", ".config/BraveSoftware/Brave-Browser/" + hosts, ""},
 		{"Vivaldi", []string{"vivaldi-stable", "vivaldi"}, "", "com.vivaldi.Vivaldi", ".config/vivaldi/" + hosts, ""},
 	}

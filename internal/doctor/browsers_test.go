@@ -74,11 +74,11 @@ func TestManifests(t *testing.T) {
 	only(t, b.manifests(), NotNeeded, "not installed")
 	b.file("/usr/bin/firefox", "\x7fELF", 0o755)
 	b.file("/usr/lib/localpasskey/localpasskey-browser", "\x7fELF", 0o755)
-	only(t, b.manifests(), Problem, "does not know /usr/lib/localpasskey/localpasskey-browser")
+	only(t, b.manifests(), NotNeeded, "does not know /usr/lib/localpasskey/localpasskey-browser")
 
-	const path = "/usr/lib/mozilla/native-messaging-hosts/org.localpasskey.json"
+	const path = "/usr/lib/mozilla/native-messaging-hosts/localpasskey.browser.json"
 	for content, want := range map[string]string{
-		`{"name": "org.localpasskey"`:                                       "is no manifest",
+		`{"name": "localpasskey.browser"`:                                   "is no manifest",
 		`{"type": "stdio", "path": "localpasskey-browser"}`:                 "as browsers want it",
 		`{"type": "other", "path": "/usr/bin/firefox"}`:                     "as browsers want it",
 		`{"type": "stdio", "path": "/usr/libexec/localpasskey-browser"}`:    "which is no program",
@@ -91,6 +91,6 @@ func TestManifests(t *testing.T) {
 	b.file(path, `{"type": "stdio", "path": "/usr/lib/localpasskey/localpasskey-browser"}`, 0o644)
 	only(t, b.manifests(), OK, path)
 	// The person's own comes first.
-	b.file("/home/alice/.mozilla/native-messaging-hosts/org.localpasskey.json", `{}`, 0o644)
+	b.file("/home/alice/.mozilla/native-messaging-hosts/localpasskey.browser.json", `{}`, 0o644)
 	only(t, b.manifests(), Problem, "/home/alice/.mozilla")
 }

@@ -47,8 +47,9 @@ type Machine struct {
 	Path   []string
 	// Display: the session has a screen, so a prompt needs one.
 	Display bool
-	// Socket is where the daemon should answer, Store the file it keeps; neither is below
-	// Root, and either may be "".
+	// Socket is where the daemon should answer; where nothing is, the service's counts.
+	// Store is the file that a daemon of the person's keeps. Neither is below Root, and
+	// either may be "".
 	Socket, Store string
 	// Program is this program's own file, and Version its version.
 	Program, Version string
@@ -57,6 +58,9 @@ type Machine struct {
 
 // Examine looks at everything, in the order in which things depend on one another.
 func Examine(ctx context.Context, m Machine) []Finding {
+	if m.has(serviceSocket) && (m.Socket == "" || missing(m.Socket)) {
+		m.Socket = m.at(serviceSocket)
+	}
 	d := m.ask(ctx)
 	found := []Finding{
 		m.tpmDriver(), m.tpmDevice(), m.tpmAccess(d),

@@ -1,6 +1,7 @@
 package doctor
 
 import (
+	"errors"
 	"io"
 	"io/fs"
 	"os"
@@ -23,6 +24,12 @@ func (m Machine) at(name string) string { return filepath.Join(m.Root, name) }
 func (m Machine) has(name string) bool {
 	_, err := os.Lstat(m.at(name))
 	return err == nil
+}
+
+// missing tells whether there is nothing of that name, which is not below Root.
+func missing(name string) bool {
+	_, err := os.Lstat(name)
+	return errors.Is(err, fs.ErrNotExist)
 }
 
 // first gives the first of names that there is, or "".

@@ -23,7 +23,7 @@ func (m Machine) manifests() []Finding {
 		case path != "":
 			found = append(found, m.readManifest(check+", "+b.name, path))
 		case host != "" && m.native(b) != "":
-			found = append(found, wrong(check+", "+b.name, "the browser does not know "+host, "the extension's own page says how to make them known; without it "+b.name+" uses the security key"))
+			found = append(found, notNeeded(check+", "+b.name, "the browser does not know "+host+", and uses the security key; for the extension, run `localpasskey browser install`"))
 		}
 	}
 	if len(found) == 0 {

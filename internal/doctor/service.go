@@ -5,6 +5,9 @@ import (
 	"strings"
 )
 
+// serviceSocket is where the service answers.
+const serviceSocket = "/run/localpasskey/socket"
+
 // unitDirs are where systemd reads units of the system.
 func unitDirs() []string {
 	return []string{"/etc/systemd/system", "/run/systemd/system", "/usr/local/lib/systemd/system", "/usr/lib/systemd/system", "/lib/systemd/system"}

@@ -34,17 +34,19 @@ if [ -d /run/udev ] && have udevadm; then
 fi
 if [ -d /run/systemd/system ] && have systemctl; then
   systemctl daemon-reload || true
-  for unit in localpasskey.socket localpasskey.service; do
-    file=/usr/lib/systemd/system/$unit
-    if [ ! -e "$file" ]; then
-      continue
-    fi
-    if [ "$upgrade" = yes ]; then
-      systemctl try-restart "$unit" || true
-    elif grep -q '^\[Install\]' "$file"; then
-      systemctl enable --now "$unit" || true
-    fi
-  done
+  if [ "$upgrade" = yes ]; then
+    systemctl try-restart localpasskey.service || true
+  else
+    for unit in localpasskey.socket localpasskey.service; do
+      if grep -qs '^\[Install\]' "/usr/lib/systemd/system/$unit"; then
+        systemctl enable --now "$unit" || true
+      fi
+    done
+  fi
+fi
+# The agent, in each session that begins from now on; whoever does not want it masks it.
+if [ "$upgrade" = no ] && [ -e /usr/lib/systemd/user/localpasskey-agent.service ] && have systemctl; then
+  systemctl --global enable localpasskey-agent.service || true
 fi
 
 if [ "$upgrade" = no ]; then

@@ -18,10 +18,10 @@ case "$1" in
     fi
     ;;
   purge)
-    if [ -d "$stores" ]; then
+    if [ "$(count)" -gt 0 ]; then
       echo "LocalPasskey: deleting $stores with the passkeys of every user (stores: $(count)). No one can bring them back."
-      rm -rf "$stores"
     fi
+    rm -rf "$stores"
     echo "LocalPasskey: not deleted are stores that users made by themselves (~/.local/share/localpasskey), the system user localpasskey, and, in the TPM, an index of 8 bytes for each store."
     ;;
 esac

@@ -8,10 +8,16 @@ case "$1" in
   *) exit 0 ;;
 esac
 
-if [ -z "${DPKG_ROOT:-}" ] && [ -d /run/systemd/system ] && command -v systemctl >/dev/null 2>&1; then
+if [ -n "${DPKG_ROOT:-}" ] || ! command -v systemctl >/dev/null 2>&1; then
+  exit 0
+fi
+if [ -d /run/systemd/system ]; then
   for unit in localpasskey.socket localpasskey.service; do
     if [ -e "/usr/lib/systemd/system/$unit" ]; then
       systemctl disable --now "$unit" || true
     fi
   done
+fi
+if [ -e /usr/lib/systemd/user/localpasskey-agent.service ]; then
+  systemctl --global disable localpasskey-agent.service || true
 fi
