@@ -137,7 +137,7 @@ func table() map[string]row {
 		"internal/local": {join(decision, "internal/enclave", "internal/store"), nil},
 		// Only a Mac can tell: it asks macOS itself.
 		"internal/maccheck": {join(decision, "internal/macos", "internal/enclave", "internal/touchid"), []string{modPurego}},
-		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/browsers", "internal/process", "internal/autofill", "internal/local", "internal/macos", "internal/maccheck"}), []string{modCobra, modSys, modTerm}},
+		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/browsers", "internal/process", "internal/page", "internal/autofill", "internal/local", "internal/macos", "internal/maccheck"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
 			[]string{modCobra, modSys, modTerm},

@@ -15,10 +15,8 @@ import (
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/browsers"
-	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/nativemsg"
 	"github.com/localpasskey/localpasskey/internal/process"
-	"github.com/localpasskey/localpasskey/internal/socket"
 )
 
 // version is set when the program is linked (see the Makefile), which only works with a
@@ -53,7 +51,7 @@ func run(ctx context.Context, args []string) error {
 			log.WarnContext(ctx, "`localpasskey browser status` will not know of this", "cause", err)
 		}
 	}
-	host := &nativemsg.Host{Version: version, Dial: dial, Manage: manage, Log: log}
+	host := &nativemsg.Host{Version: version, Dial: dialer(log), Manage: manage, Log: log}
 	return host.Serve(ctx, os.Stdin, os.Stdout)
 }
 
@@ -63,18 +61,6 @@ func browser() string {
 		return chain[0]
 	}
 	return ""
-}
-
-func dial(ctx context.Context) (ctap.Authenticator, func() error, error) {
-	path := below(os.Getenv("XDG_RUNTIME_DIR"), "localpasskey", "socket")
-	if path == "" {
-		return nil, nil, &ctap.Problem{What: "The system names no place for sockets (XDG_RUNTIME_DIR is not set).", Hint: "Start the browser from your desktop."}
-	}
-	conn, err := socket.Dial(ctx, path)
-	if err != nil {
-		return nil, nil, err
-	}
-	return ctap.NewClient(conn), conn.Close, nil
 }
 
 // managerStart is how long the manager gets to say that it cannot begin.
