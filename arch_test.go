@@ -115,11 +115,14 @@ func table() map[string]row {
 		// Where both sides meet.
 		// The daemon names, in the audit trail, the programs that hold its device.
 		"internal/daemon": {join(both, "internal/process"), []string{modSys, modDBus}},
-		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon"}), []string{modCobra, modSys, modTerm}},
+		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon", "internal/system"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
 			[]string{modCobra, modSys, modTerm},
 		},
+
+		// One daemon for every user of the machine.
+		"internal/system": {join(calls, "internal/daemon", "internal/socket", "internal/tpm", "internal/prompt"), []string{modSys}},
 
 		// Starts the separate program swtpm; for tests, the demo and test/ alone.
 		"internal/swtpm": {nil, []string{modTPM, modSys}},

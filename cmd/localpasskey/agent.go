@@ -5,7 +5,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/agent"
 	"github.com/localpasskey/localpasskey/internal/authenticator"
-	"github.com/localpasskey/localpasskey/internal/cli"
+	"github.com/localpasskey/localpasskey/internal/cli/service"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 	"github.com/localpasskey/localpasskey/internal/prompt/pinentry"
@@ -13,7 +13,7 @@ import (
 )
 
 // runAgent joins the daemon's questions with the person at this screen or terminal.
-func runAgent(ctx context.Context, o cli.AgentOptions) error {
+func runAgent(ctx context.Context, o service.AgentOptions) error {
 	user, how, err := asker(o.Pinentry)
 	if err != nil {
 		return err

@@ -16,7 +16,7 @@ in all, so nobody can try them through, but 1234 is the first that anybody tries
 There is no backup. If this machine dies, its passkeys die: register a second one,
 on another device, at every service you care about.
 
-The daemon must be running: localpasskey daemon --user`
+The daemon must be running: the system's service, or localpasskey daemon --user`
 
 func (r *run) setupCommand() *cobra.Command {
 	pins := pinSource{run: r}

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -31,6 +30,8 @@ type slot struct {
 	plug func() (Device, error) // nil where no device is to be offered
 	open func(ctap.Caller) ctap.Authenticator
 	log  *slog.Logger
+
+	owner int // uid of those who find it
 
 	mu      sync.Mutex
 	inUse   bool
@@ -88,7 +89,7 @@ func (p *plugged) appear(ctx context.Context, plug func() (Device, error)) (err 
 // serve answers what programs write to the device, until it is pulled or the kernel
 // takes it away.
 func (s *slot) serve(ctx context.Context, p *plugged) {
-	caller := ctap.Caller{UID: os.Getuid(), Door: ctap.DoorHID, Node: p.node}
+	caller := ctap.Caller{UID: s.owner, Door: ctap.DoorHID, Node: p.node}
 	err := ctaphid.Serve(ctap.WithCaller(ctx, caller), p.device, func() ctap.Authenticator { return s.open(caller) }, s.log)
 	close(p.ended)
 	if err == nil {
