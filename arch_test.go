@@ -115,11 +115,14 @@ func table() map[string]row {
 		// Where both sides meet.
 		// The daemon names, in the audit trail, the programs that hold its device.
 		"internal/daemon": {join(both, "internal/process"), []string{modSys, modDBus}},
-		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon", "internal/system"}), []string{modCobra, modSys, modTerm}},
+		"cmd":             {slices.Concat(both, programs, []string{"internal/daemon", "internal/system", "internal/logind"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
 			[]string{modCobra, modSys, modTerm},
 		},
+
+		// Who sits at the machine.
+		"internal/logind": {nil, []string{modDBus}},
 
 		// One daemon for every user of the machine.
 		"internal/system": {join(calls, "internal/daemon", "internal/socket", "internal/tpm", "internal/prompt"), []string{modSys}},
@@ -132,7 +135,7 @@ func table() map[string]row {
 	}
 	t["internal/cbor"] = row{nil, []string{modCBOR}}
 	for _, kit := range testKits() {
-		t[kit] = row{slices.Concat(decision, testKits()), []string{modSys}}
+		t[kit] = row{slices.Concat(decision, testKits()), []string{modSys, modDBus}}
 	}
 	return t
 }
@@ -143,6 +146,7 @@ func testKits() []string {
 	return []string{
 		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party", "internal/ctaptest/blobs", "internal/ctaptest/signals",
 		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest",
+		"internal/logind/logindtest",
 	}
 }
 

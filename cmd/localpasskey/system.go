@@ -7,6 +7,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cli/service"
 	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/logind"
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/system"
 	"github.com/localpasskey/localpasskey/internal/tpm"
@@ -31,6 +32,11 @@ func runSystem(ctx context.Context, o service.DaemonOptions, log *slog.Logger) e
 	}
 	if plug(o.UHID, os.Getuid()) != nil {
 		config.Plug = func(uid int) (daemon.Device, error) { return plug(o.UHID, uid)() }
+	}
+	if o.Logind {
+		config.Presence = func(ctx context.Context, changed func(map[int]bool) <-chan struct{}) {
+			logind.Watch(ctx, logind.SystemBus, changed, log)
+		}
 	}
 	return system.Run(ctx, config, inherited, o.Socket, o.Listening)
 }

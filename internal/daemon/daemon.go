@@ -113,6 +113,19 @@ func (d *Daemon) watchSuspend(ctx context.Context) {
 	}
 }
 
+// SetPresent says whether the user is at the machine, as he is at first. When he goes, the
+// device is withdrawn, and what was permitted or asked ends; when he comes, it is back.
+func (d *Daemon) SetPresent(present bool) error {
+	d.slot.setAway(!present)
+	if !present {
+		return d.cyclePower()
+	}
+	if d.storeExists() {
+		d.slot.in()
+	}
+	return nil
+}
+
 // cyclePower is pulling and reinserting what has no plug.
 func (d *Daemon) cyclePower() error {
 	d.mu.Lock()

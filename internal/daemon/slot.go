@@ -25,7 +25,7 @@ type Device interface {
 
 // slot is where the device is plugged in: by set-up or the daemon's start, and pulled
 // by its end. In between it is pulled and plugged in again when the power is cycled.
-// Before use and after it nothing can be plugged in.
+// Before use and after it nothing can be plugged in, nor while its user is away.
 type slot struct {
 	plug func() (Device, error) // nil where no device is to be offered
 	open func(ctap.Caller) ctap.Authenticator
@@ -35,6 +35,7 @@ type slot struct {
 
 	mu      sync.Mutex
 	inUse   bool
+	away    bool
 	plugged *plugged // nil when empty
 	problem error    // why it is empty
 }
@@ -54,12 +55,19 @@ func (s *slot) use(begin bool) {
 	s.inUse = begin
 }
 
+// setAway says whether its user is away; nothing is pulled or plugged in by that.
+func (s *slot) setAway(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+}
+
 // in plugs the device in, unless it is. That it cannot be had does not stop the daemon:
 // there are other doors.
 func (s *slot) in() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.plug == nil || !s.inUse || s.plugged != nil {
+	if s.plug == nil || !s.inUse || s.away || s.plugged != nil {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -128,8 +136,15 @@ func (s *slot) out() error {
 func (s *slot) describe() (node string, problem error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.plugged != nil {
+	switch {
+	case s.plugged != nil:
 		return s.plugged.node, nil
+	case s.away && s.plug != nil:
+		return "", &ctap.Problem{
+			Status: ctap.NotAllowed, What: "the security key is withdrawn while you are not at this machine's screen, or it is locked",
+			Hint: "it comes back by itself when you are; `loginctl session-status` tells what the system knows of that",
+		}
+	default:
+		return "", s.problem
 	}
-	return "", s.problem
 }

@@ -10,6 +10,8 @@
 // Invariants:
 //   - A caller reaches the authenticator of his own uid and no other, root included;
 //     nothing in a request names a user.
+//   - While a user is not at the machine he has no device, and nothing goes on that he
+//     permitted or was asked before.
 //   - A store is made by its user's set-up, and by nothing else.
 //   - Connections and turns at the TPM are shared out by user. Uids that are nobody's,
 //     of which any user can have thousands (user namespaces), have one share together

@@ -26,7 +26,7 @@ const nobody = -1
 // socketMode lets everybody connect: who may do what is decided by uid.
 const socketMode = 0o666
 
-// Config is what a Service is made of. All but Plug is required.
+// Config is what a Service is made of. All but Plug and Presence is required.
 type Config struct {
 	// StateDir is the directory of the users' stores, an absolute name.
 	StateDir string
@@ -34,6 +34,10 @@ type Config struct {
 	// Plug makes the device by which a user's programs find the authenticator; nil
 	// for none.
 	Plug func(uid int) (daemon.Device, error)
+	// Presence calls changed with who is at the machine, first and whenever that
+	// changes, until ctx ends; before the first call it is nobody. nil where everybody
+	// always is.
+	Presence func(ctx context.Context, changed func(present map[int]bool) (applied <-chan struct{}))
 	// Known tells whether a uid is a user of this machine who may set up a store; root
 	// always may.
 	Known   func(uid int) bool
@@ -51,13 +55,17 @@ type Service struct {
 	nobody  *daemon.Daemon
 	mu      sync.Mutex
 	tenants map[int]*tenant // by uid
+	present map[int]bool    // by uid
 }
 
 // tenant is a user with a daemon.
 type tenant struct {
 	*daemon.Daemon
 
-	begin sync.Once
+	uid      int
+	begin    sync.Once
+	applying sync.Mutex // held while its presence changes
+	away     bool       // guarded by applying
 }
 
 // New makes a service. It touches nothing yet.
@@ -95,7 +103,11 @@ func (s *Service) Serve(ctx context.Context, l *socket.Listener) error {
 	for _, uid := range users {
 		beginning.Go(func() { s.of(uid) }) //nolint:contextcheck // It stays as long as the service.
 	}
+	if s.Presence != nil {
+		beginning.Go(func() { s.Presence(s.alive, s.setPresent) }) //nolint:contextcheck // as above
+	}
 	err = socket.Serve(ctx, l, s, s.Log)
+	s.end()
 	beginning.Wait()
 	return errors.Join(err, s.close())
 }
@@ -131,7 +143,6 @@ func (s *Service) hasStore(uid int) bool {
 
 // close ends the users' daemons, all at once.
 func (s *Service) close() error {
-	s.end()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	errs := make([]error, 0, len(s.tenants))
@@ -157,11 +168,14 @@ func (s *Service) of(uid int) *daemon.Daemon {
 	s.mu.Lock()
 	t := s.tenants[uid]
 	if t == nil {
-		t = &tenant{Daemon: daemon.NewFor(uid, s.configFor(uid))}
+		t = &tenant{uid: uid, Daemon: daemon.NewFor(uid, s.configFor(uid))}
 		s.tenants[uid] = t
 	}
 	s.mu.Unlock()
-	t.begin.Do(func() { t.Begin(s.alive) })
+	t.begin.Do(func() {
+		s.apply(t)
+		t.Begin(s.alive)
+	})
 	return t.Daemon
 }
 

@@ -22,6 +22,8 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
 	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/logind"
+	"github.com/localpasskey/localpasskey/internal/logind/logindtest"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/socket"
@@ -53,7 +55,8 @@ type rig struct {
 	chip     *swtpm.TPM
 	stateDir string
 	path     string
-	devices  chan *device // as they appear
+	devices  chan *device       // as they appear
+	logind   *logindtest.Logind // nil: everybody is always there
 	s        *Service
 	stop     func()
 }
@@ -81,7 +84,7 @@ func (r *rig) start() {
 	r.Helper()
 	r.devices = make(chan *device, 10)
 	devices := r.devices
-	r.s = New(Config{
+	config := Config{
 		StateDir: r.stateDir, OpenTPM: r.chip.Opener(), Version: "1.2.3",
 		Plug: func(uid int) (daemon.Device, error) {
 			d := &device{HIDNode: hidtest.NewHIDNode(), uid: uid}
@@ -90,7 +93,13 @@ func (r *rig) start() {
 		},
 		Known: func(uid int) bool { return uid == alice || uid == bob },
 		Log:   slog.New(slog.DiscardHandler),
-	})
+	}
+	if r.logind != nil {
+		config.Presence = func(ctx context.Context, changed func(map[int]bool) <-chan struct{}) {
+			logind.Watch(ctx, r.logind.Address, changed, config.Log)
+		}
+	}
+	r.s = New(config)
 	l, err := socket.Listen(r.path, socketMode)
 	check(r, err)
 	ctx, cancel := context.WithCancel(context.Background())

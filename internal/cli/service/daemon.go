@@ -34,7 +34,8 @@ works, and localpasskey status says what is missing.
 
 With --system it serves every user of this machine, each with passkeys and a security
 key of his own, and is started by systemd as a user of its own (localpasskey.service). No
-user's program can then reach the TPM.
+user's program can then reach the TPM. While a user's screen is locked or another's is in
+front, and before the machine sleeps, his security key is withdrawn: logind tells.
 
 With --user it runs as you, in this terminal, where it also asks while no agent runs.
 That needs access to the TPM (on most systems: the group tss). Know what that means:
@@ -60,6 +61,7 @@ or where you trust every program you run.`,
 	c.Flags().StringVar(&o.UHID, "uhid", defaultUHID, "the kernel's `device` by which the security key is made; \"\" to offer none")
 	c.Flags().StringVar(&store, "store", p.Store, "with --user: the store's `file`")
 	c.Flags().StringVar(&state, "state", p.State, "with --system: the `directory` of all users' stores")
+	c.Flags().BoolVar(&o.Logind, "logind", true, "with --system: ask logind who is at the machine; false: everybody always is")
 	return c
 }
 

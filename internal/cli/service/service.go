@@ -36,6 +36,7 @@ type DaemonOptions struct {
 	Store  string // path of the store; of a system service's the directory of all stores
 	TPM    string // device of the TPM's resource manager
 	UHID   string // node that makes HID devices, "" to offer none
+	Logind bool   // with System: ask logind who is at the machine
 	// Listening is called once, when callers can connect.
 	Listening func()
 }
