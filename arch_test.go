@@ -137,7 +137,7 @@ func table() map[string]row {
 		"internal/local": {join(decision, "internal/enclave", "internal/store"), nil},
 		// Only a Mac can tell: it asks macOS itself.
 		"internal/maccheck": {join(decision, "internal/macos", "internal/enclave", "internal/touchid"), []string{modPurego}},
-		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/browsers", "internal/process", "internal/page", "internal/autofill", "internal/local", "internal/macos", "internal/maccheck"}), []string{modCobra, modSys, modTerm}},
+		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/system", "internal/logind", "internal/browsers", "internal/process", "internal/page", "internal/autofill", "internal/local", "internal/macos", "internal/maccheck"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
 			[]string{modCobra, modSys, modTerm},
@@ -147,6 +147,11 @@ func table() map[string]row {
 		"packaging/extension": {nil, nil},
 		// Assembles the macOS app, and must name its class as the extension does.
 		"packaging/macos/bundle": {[]string{"internal/provider"}, nil},
+		// Who sits at the machine.
+		"internal/logind": {nil, []string{modDBus}},
+
+		// One daemon for every user of the machine.
+		"internal/system": {join(calls, "internal/daemon", "internal/socket", "internal/tpm", "internal/prompt"), []string{modSys}},
 
 		// Starts the separate program swtpm; for tests, the demo and test/ alone.
 		"internal/swtpm": {nil, []string{modTPM, modSys}},
@@ -156,7 +161,7 @@ func table() map[string]row {
 	}
 	t["internal/cbor"] = row{nil, []string{modCBOR}}
 	for _, kit := range testKits() {
-		t[kit] = row{slices.Concat(decision, testKits()), []string{modSys}}
+		t[kit] = row{slices.Concat(decision, testKits()), []string{modSys, modDBus}}
 	}
 	t["internal/enclave/securitytest"] = row{join(decision, "internal/enclave", "internal/macos"), nil}
 	return t
@@ -169,6 +174,7 @@ func testKits() []string {
 		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party", "internal/ctaptest/blobs", "internal/ctaptest/signals",
 		"internal/ctaptest/transcript", "internal/swtpm/manufacturer", "internal/enclave/securitytest",
 		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest",
+		"internal/logind/logindtest",
 	}
 }
 

@@ -17,7 +17,7 @@ usage() {
 needs() {
   case "$1" in
     demo) echo "swtpm swtpm" ;; # the software TPM, a separate program
-    test) echo "swtpm swtpm" && echo "swtpm_setup swtpm-tools" && echo "pinentry-tty pinentry-tty" ;;
+    test) echo "swtpm swtpm" && echo "swtpm_setup swtpm-tools" && echo "pinentry-tty pinentry-tty" && echo "dbus-daemon dbus-daemon" && echo "systemd-analyze systemd" ;;
     e2e) cat <<'END' ;;
 swtpm swtpm
 qemu-system-x86_64 qemu-system-x86

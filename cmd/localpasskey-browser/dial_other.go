@@ -11,14 +11,17 @@ import (
 	"github.com/localpasskey/localpasskey/internal/socket"
 )
 
-// dialer connects to the daemon.
+// systemSocket is where the daemon for all users listens.
+const systemSocket = "/run/localpasskey/socket"
+
+// dialer connects to the user's own daemon where one answers, or else to the system's, as
+// the command line does.
 func dialer(*slog.Logger) func(ctx context.Context) (ctap.Authenticator, func() error, error) {
 	return func(ctx context.Context) (ctap.Authenticator, func() error, error) {
-		path := below(os.Getenv("XDG_RUNTIME_DIR"), "localpasskey", "socket")
-		if path == "" {
-			return nil, nil, &ctap.Problem{What: "The system names no place for sockets (XDG_RUNTIME_DIR is not set).", Hint: "Start the browser from your desktop."}
+		conn, err := socket.Dial(ctx, below(os.Getenv("XDG_RUNTIME_DIR"), "localpasskey", "socket"))
+		if err != nil {
+			conn, err = socket.Dial(ctx, systemSocket)
 		}
-		conn, err := socket.Dial(ctx, path)
 		if err != nil {
 			return nil, nil, err
 		}

@@ -2,18 +2,23 @@ package main
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/localpasskey/localpasskey/internal/agent"
 	"github.com/localpasskey/localpasskey/internal/authenticator"
-	"github.com/localpasskey/localpasskey/internal/cli"
+	"github.com/localpasskey/localpasskey/internal/cli/service"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 	"github.com/localpasskey/localpasskey/internal/prompt/pinentry"
+	"github.com/localpasskey/localpasskey/internal/prompt/restraint"
 	"github.com/localpasskey/localpasskey/internal/socket"
 )
 
+// maxProgram bounds a program's name in a question, in code points.
+const maxProgram = 100
+
 // runAgent joins the daemon's questions with the person at this screen or terminal.
-func runAgent(ctx context.Context, o cli.AgentOptions) error {
+func runAgent(ctx context.Context, o service.AgentOptions) error {
 	user, how, err := asker(o.Pinentry)
 	if err != nil {
 		return err
@@ -27,7 +32,8 @@ func runAgent(ctx context.Context, o cli.AgentOptions) error {
 func asker(program string) (user authenticator.User, how string, err error) {
 	terminal, terminalErr := prompt.Open("/dev/tty")
 	if path, ok := pinentry.Find(program); ok {
-		return pinentry.New(path, terminal), path, nil
+		p := pinentry.New(path, terminal)
+		return &restraint.User{User: p, Bar: notThisProgram(p)}, path, nil
 	}
 	if program != "" {
 		return nil, "", &ctap.Problem{
@@ -41,5 +47,14 @@ func asker(program string) (user authenticator.User, how string, err error) {
 			Hint: "install one: sudo apt install pinentry-gnome3 (or pinentry-qt, pinentry-gtk2, pinentry-tty)",
 		}
 	}
-	return terminal, "this terminal", nil
+	return &restraint.User{User: terminal}, "this terminal", nil
+}
+
+// notThisProgram offers to hear no more of a program that asks on after a no.
+func notThisProgram(p *pinentry.Pinentry) func(ctx context.Context, program string) bool {
+	return func(ctx context.Context, program string) bool {
+		return p.Choose(ctx, fmt.Sprintf("%s asks again and again after you said no.\n\n"+
+			"It may be asking for what you do not want. Refuse all that it asks from now on, without showing it? "+
+			"That ends when you log out.", prompt.Legible(program, maxProgram)), "Not this program", "Go on showing it")
+	}
 }

@@ -2,6 +2,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"log/slog"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"syscall"
 
 	"github.com/localpasskey/localpasskey/internal/cli"
+	"github.com/localpasskey/localpasskey/internal/cli/service"
 	"github.com/localpasskey/localpasskey/internal/daemon"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 	"github.com/localpasskey/localpasskey/internal/tpm"
@@ -18,6 +20,13 @@ import (
 // version is set when the program is linked (see the Makefile), which only works
 // with a variable.
 var version = "unknown"
+
+// Where the daemon for all users listens and keeps their stores, as its units in
+// packaging/linux have it. systemd names the second in STATE_DIRECTORY.
+const (
+	systemSocket = "/run/localpasskey/socket"
+	systemState  = "/var/lib/localpasskey"
+)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -33,13 +42,14 @@ func run(ctx context.Context) int {
 	program := cli.Program{
 		Version: version,
 		In:      os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Socket: below(os.Getenv("XDG_RUNTIME_DIR"), "localpasskey", "socket"),
-		Store:  below(dataHome(), "localpasskey", "passkeys.db"),
-		State:  below(stateHome(), "localpasskey"),
-		Daemon: runDaemon,
-		Agent:  runAgent,
-
-		Machine: thisMachine(),
+		Socket:       below(os.Getenv("XDG_RUNTIME_DIR"), "localpasskey", "socket"),
+		Store:        below(dataHome(), "localpasskey", "passkeys.db"),
+		SystemSocket: systemSocket,
+		SystemState:  cmp.Or(os.Getenv("STATE_DIRECTORY"), systemState),
+		Daemon:       runDaemon,
+		Agent:        runAgent,
+		State:        below(stateHome(), "localpasskey"),
+		Machine:      thisMachine(),
 	}
 	return launch(ctx, program, os.Args[1:])
 }
@@ -70,13 +80,16 @@ func stateHome() string {
 }
 
 // runDaemon joins the daemon with this machine's TPM and the person at this terminal.
-func runDaemon(ctx context.Context, o cli.DaemonOptions) error {
+func runDaemon(ctx context.Context, o service.DaemonOptions) error {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
+	if o.System {
+		return runSystem(ctx, o, log)
+	}
 	config := daemon.Config{
 		StorePath: o.Store,
 		OpenTPM:   tpm.Device(o.TPM),
 		User:      prompt.Nobody{Log: log},
-		Plug:      plug(o.UHID),
+		Plug:      plug(o.UHID, os.Getuid()),
 		Version:   version,
 		Log:       log,
 	}

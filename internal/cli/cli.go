@@ -17,6 +17,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cli/inventory"
 	"github.com/localpasskey/localpasskey/internal/cli/man"
 	"github.com/localpasskey/localpasskey/internal/cli/prove"
+	"github.com/localpasskey/localpasskey/internal/cli/service"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/doctor"
 )
@@ -26,35 +27,20 @@ type Program struct {
 	Version  string
 	In       io.Reader
 	Out, Err io.Writer
-	// Socket and Store are where the daemon listens and keeps its store, unless a
-	// flag says otherwise; "" where the system names no place.
+	// Socket and Store are where the user's own daemon listens and keeps its store,
+	// unless a flag says otherwise; "" where the system names no place.
 	Socket, Store string
 	// State is where programs of ours note for each other what may be lost.
 	State string
+	// SystemSocket and SystemState are where the daemon for all users listens and
+	// keeps their stores; "" where there is none.
+	SystemSocket, SystemState string
 	// Daemon runs the daemon until ctx ends.
-	Daemon func(ctx context.Context, o DaemonOptions) error
+	Daemon func(ctx context.Context, o service.DaemonOptions) error
 	// Agent asks the daemon's questions until ctx ends, or the daemon does.
-	Agent func(ctx context.Context, o AgentOptions) error
+	Agent func(ctx context.Context, o service.AgentOptions) error
 	// Machine is what `localpasskey doctor` examines; socket, store and version are ours.
 	Machine doctor.Machine
-}
-
-// DaemonOptions are what `localpasskey daemon` was told.
-type DaemonOptions struct {
-	Socket string // path to listen at
-	Store  string // path of the store
-	TPM    string // device of the TPM's resource manager
-	UHID   string // node that makes HID devices, "" to offer none
-	// Listening is called once, when callers can connect.
-	Listening func()
-}
-
-// AgentOptions are what `localpasskey agent` was told.
-type AgentOptions struct {
-	Socket   string // path of the daemon's
-	Pinentry string // program, "" for the system's
-	// Attending is called once, when the daemon asks here; how says by what.
-	Attending func(how string)
 }
 
 const rootLong = `Passkeys that are made in this machine's security chip and never leave it.
@@ -64,11 +50,15 @@ after 8 wrong ones the passkeys are gone for good. There is no backup and no exp
 by design. If this machine dies, its passkeys die with it: register a second
 passkey, on another device, at every service you care about.
 
-Begin with these, the first two in terminals that stay open:
+Begin with
+
+  localpasskey setup
+
+which needs the system's service. To try it without that, run these before, in terminals
+that stay open:
 
   localpasskey daemon --user
   localpasskey agent
-  localpasskey setup
 
 If something does not work, localpasskey doctor looks for what stands in the way.`
 
@@ -85,14 +75,14 @@ const rootExits = `Exit codes:
 type run struct {
 	Program
 
-	socket string
+	sockets service.Sockets
 	// begun: the command line was understood, so an error is not one of usage.
 	begun bool
 }
 
 // Run runs the command line args and gives the exit code.
 func (p Program) Run(ctx context.Context, args []string) int {
-	r := &run{Program: p}
+	r := &run{Program: p, sockets: service.Sockets{Own: p.Socket, System: p.SystemSocket}}
 	root := r.root() //nolint:contextcheck // cobra hands it to each command.
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
@@ -122,15 +112,18 @@ func (r *run) root() *cobra.Command {
 	root.SetOut(r.Out)
 	root.SetErr(r.Err)
 	root.SetVersionTemplate("localpasskey {{.Version}}\n")
-	root.PersistentFlags().StringVar(&r.socket, "socket", r.Socket, "`path` of the daemon's socket")
+	root.PersistentFlags().StringVar(&r.sockets.Named, "socket", "", "`path` of the daemon's socket; if not named, your own daemon's or else the system's")
 	root.AddCommand(
-		r.setupCommand(), r.daemonCommand(), r.agentCommand(), r.statusCommand(), r.pinCommand(), r.configCommand(),
+		r.setupCommand(), r.statusCommand(), r.pinCommand(), r.configCommand(),
 		r.manageCommand(), r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()), prove.Command(r.around()),
 		doctorcmd.Command(r.around(), r.machine),
 		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)
 	root.AddCommand(hide.Commands(r.around())...)
 	root.AddCommand(browser.Command(r.around(), browsers.Log{Dir: r.State}))
+	root.AddCommand(service.Commands(service.Program{
+		Program: r.around(), Sockets: &r.sockets, Store: r.Store, State: r.SystemState, Daemon: r.Daemon, Agent: r.Agent,
+	})...)
 	return root
 }
 
@@ -147,7 +140,10 @@ func (r *run) around() command.Program {
 // machine is what the doctor examines, once the flags are read.
 func (r *run) machine() doctor.Machine {
 	m := r.Machine
-	m.Socket, m.Store, m.Version = r.socket, r.Store, r.Version
+	m.Socket, m.Store, m.Version = r.Socket, r.Store, r.Version
+	if path, err := r.sockets.Client(); err == nil {
+		m.Socket = path
+	}
 	return m
 }
 

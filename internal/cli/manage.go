@@ -31,8 +31,8 @@ Where your browser cannot be opened, take the link from --no-open.`,
 
 // manage serves the page until it is gone.
 func (r *run) manage(ctx context.Context, noOpen bool) (err error) {
-	if r.socket == "" {
-		return noSocket()
+	if _, err := r.sockets.Client(); err != nil {
+		return err
 	}
 	server, err := manager.Open(ctx, &manager.API{Dial: r.dial, Explain: inWords})
 	if err != nil {
@@ -54,7 +54,11 @@ func (r *run) manage(ctx context.Context, noOpen bool) (err error) {
 
 // dial is within for the page, which shows a daemon's problem itself.
 func (r *run) dial(ctx context.Context) (ctap.Authenticator, func() error, error) {
-	conn, err := socket.Dial(ctx, r.socket)
+	path, err := r.sockets.Client()
+	if err != nil {
+		return nil, nil, err
+	}
+	conn, err := socket.Dial(ctx, path)
 	if err != nil {
 		return nil, nil, err
 	}

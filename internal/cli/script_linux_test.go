@@ -21,6 +21,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/agent"
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cli"
+	"github.com/localpasskey/localpasskey/internal/cli/service"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/daemon"
@@ -52,7 +53,7 @@ func localpasskey() {
 		Version: "0.0.0-test",
 		In:      os.Stdin, Out: os.Stdout, Err: os.Stderr,
 		Socket: os.Getenv("SOCKET"), Store: os.Getenv("STORE"), State: os.Getenv("STATE"),
-		Daemon: func(ctx context.Context, o cli.DaemonOptions) (err error) {
+		Daemon: func(ctx context.Context, o service.DaemonOptions) (err error) {
 			chip, err := swtpm.Start(ctx, o.TPM)
 			if err != nil {
 				return err
@@ -69,7 +70,7 @@ func localpasskey() {
 				Log: slog.New(slog.NewTextHandler(os.Stderr, nil)),
 			}, o.Socket, o.Listening)
 		},
-		Agent: func(ctx context.Context, o cli.AgentOptions) error {
+		Agent: func(ctx context.Context, o service.AgentOptions) error {
 			path, ok := pinentry.Find(o.Pinentry)
 			if !ok {
 				return &ctap.Problem{What: "there is no program " + o.Pinentry, Hint: "name one that is: --pinentry PROGRAM"}

@@ -35,10 +35,11 @@ func notSetUp() error {
 
 // connected is within for commands that can do with a daemon in any state.
 func (r *run) connected(ctx context.Context, act func(s *session) error) (err error) {
-	if r.socket == "" {
-		return noSocket()
+	path, err := r.sockets.Client()
+	if err != nil {
+		return err
 	}
-	conn, err := socket.Dial(ctx, r.socket)
+	conn, err := socket.Dial(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -64,10 +65,6 @@ func whereAsked(status *ctap.StatusResponse) string {
 		return "Touch ID asks you now…"
 	}
 	return "The daemon asks you, in the terminal where `localpasskey daemon` runs…"
-}
-
-func noSocket() error {
-	return usageError("the system names no place for sockets (XDG_RUNTIME_DIR is not set)", "say where the daemon listens: --socket PATH")
 }
 
 // platform is this program's side of the PIN protocol.

@@ -19,8 +19,8 @@ There is no backup. If this machine dies or its TPM is cleared, or the PIN is fo
 its passkeys are lost: register a second one, on another device, at every service you
 care about. localpasskey inventory compare tells later which accounts lack one.
 
-The daemon must be running: localpasskey daemon --user. localpasskey doctor looks for
-what stands in the way.`
+The daemon must be running: the system's service, or localpasskey daemon --user.
+localpasskey doctor looks for what stands in the way.`
 
 const setupWarning = `There is no backup: if this machine dies, its TPM is cleared or the PIN is forgotten, the
 passkeys on it are lost. Register a second one, on another device, at each service.

@@ -73,7 +73,7 @@ type Caller struct {
 	// may look into the person's processes finds out which of them have it open.
 	Node string
 	// Door is how the request came in.
-	Door Door
+	Door      Door
 	Page, Top string // origins of the web page that asks, and of another one around it
 }
 

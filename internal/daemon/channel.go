@@ -3,7 +3,6 @@ package daemon
 import (
 	"context"
 	"errors"
-	"os"
 
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -20,6 +19,9 @@ type channel struct {
 	core   ctap.Authenticator // the core's own channel, once there is a core
 }
 
+// Account is the user's own: strangers are answered, but in no other's place.
+func (d *Daemon) Account(uid int) int { return uid }
+
 // Channel opens a channel for caller, one for each connection or device channel. On the
 // socket a browser's program may say for which page it asks.
 func (d *Daemon) Channel(caller ctap.Caller) ctap.Authenticator {
@@ -33,7 +35,7 @@ func (d *Daemon) Channel(caller ctap.Caller) ctap.Authenticator {
 // admitted tells whether the caller may speak with this daemon at all. root may:
 // it could read the store and open the TPM without us.
 func (ch *channel) admitted() bool {
-	return ch.caller.UID == os.Getuid() || ch.caller.UID == 0
+	return ch.caller.UID == ch.d.owner || ch.caller.UID == 0
 }
 
 // reach gives the core's channel, opening the store first where that is needed.

@@ -41,6 +41,7 @@ const socketMode = 0o600
 type Daemon struct {
 	Config
 
+	owner  int // uid of who may speak to it
 	person *person
 	slot   *slot
 	hints  *hints
@@ -59,17 +60,28 @@ type opened struct {
 	abandon func() // has the next request open the store anew
 }
 
-// New makes a daemon. It touches nothing yet; the first call opens the store.
-func New(c Config) *Daemon {
-	d := &Daemon{Config: c, hints: &hints{}}
+// New makes a daemon for the user that this process runs as. It touches nothing yet; the
+// first call opens the store.
+func New(c Config) *Daemon { return NewFor(os.Getuid(), c) }
+
+// NewFor is New for another user.
+func NewFor(owner int, c Config) *Daemon {
+	d := &Daemon{Config: c, owner: owner, hints: &hints{}}
 	d.person = &person{own: c.User, ownUV: c.BuiltInUV, log: c.Log}
-	d.slot = &slot{plug: c.Plug, open: d.Channel, log: c.Log}
+	d.slot = &slot{plug: c.Plug, open: d.Channel, owner: owner, log: c.Log}
 	return d
 }
 
 // Serve answers the callers of l, and programs that use the device, until ctx ends, and
 // closes l.
 func (d *Daemon) Serve(ctx context.Context, l *socket.Listener) error {
+	d.Begin(ctx)
+	return errors.Join(socket.Serve(ctx, l, d, d.Log), d.End())
+}
+
+// Begin opens the store, where there is one, and plugs the device in. When the machine
+// has been asleep, before ctx ends, it begins anew.
+func (d *Daemon) Begin(ctx context.Context) {
 	d.slot.use(true)
 	_, err := d.open(ctx)
 	if err != nil && !isNotSetUp(err) {
@@ -79,9 +91,12 @@ func (d *Daemon) Serve(ctx context.Context, l *socket.Listener) error {
 		d.slot.in() //nolint:contextcheck // It stays until it is pulled.
 	}
 	go d.watchSuspend(ctx)
-	err = socket.Serve(ctx, l, d, d.Log)
+}
+
+// End pulls the device for good.
+func (d *Daemon) End() error {
 	d.slot.use(false)
-	return errors.Join(err, d.slot.out())
+	return d.slot.out()
 }
 
 // watchSuspend cycles the power when the machine wakes up: whoever opens the lid need
@@ -96,6 +111,19 @@ func (d *Daemon) watchSuspend(ctx context.Context) {
 	if err != nil {
 		d.Log.ErrorContext(ctx, "cannot tell when the machine sleeps", "cause", err)
 	}
+}
+
+// SetPresent says whether the user is at the machine, as he is at first. When he goes, the
+// device is withdrawn, and what was permitted or asked ends; when he comes, it is back.
+func (d *Daemon) SetPresent(present bool) error {
+	d.slot.setAway(!present)
+	if !present {
+		return d.cyclePower()
+	}
+	if d.storeExists() {
+		d.slot.in()
+	}
+	return nil
 }
 
 // cyclePower is pulling and reinserting what has no plug.

@@ -15,7 +15,7 @@
 //	open            all of it           Problem      answered        answered
 //
 // Invariants:
-//   - Callers are the daemon's own user and root. Everybody else is answered
+//   - Callers are the user whose passkeys these are, and root. Everybody else is answered
 //     NOT_ALLOWED.
 //   - A set-up that fails leaves no store behind; one that was cut short is finished
 //     or undone at the next.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"slices"
 	"sync"
 
@@ -78,10 +77,10 @@ func (p *person) asks() ctap.Prompt {
 // canVerify tells whether the person can be asked for the PIN now.
 func (p *person) canVerify() bool { return p.asks() != ctap.PromptNone }
 
-// Attend takes up an agent of the daemon's own user. It is asked in place of those that
+// Attend takes up an agent of the user whose passkeys these are. It is asked in place of those that
 // came before, for as long as its connection lives.
 func (d *Daemon) Attend(caller ctap.Caller) (func(ctx context.Context, questions ctap.Exchanger), error) {
-	if caller.UID != os.Getuid() {
+	if caller.UID != d.owner {
 		return nil, &ctap.Problem{
 			Status: ctap.NotAllowed, What: "this daemon asks another user",
 			Hint: "run the agent as the user whose passkeys these are",

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"os"
 	"sync"
 	"time"
 
@@ -26,14 +25,17 @@ type Device interface {
 
 // slot is where the device is plugged in: by set-up or the daemon's start, and pulled
 // by its end. In between it is pulled and plugged in again when the power is cycled.
-// Before use and after it nothing can be plugged in.
+// Before use and after it nothing can be plugged in, nor while its user is away.
 type slot struct {
 	plug func() (Device, error) // nil where no device is to be offered
 	open func(ctap.Caller) ctap.Authenticator
 	log  *slog.Logger
 
+	owner int // uid of those who find it
+
 	mu      sync.Mutex
 	inUse   bool
+	away    bool
 	plugged *plugged // nil when empty
 	problem error    // why it is empty
 }
@@ -53,12 +55,19 @@ func (s *slot) use(begin bool) {
 	s.inUse = begin
 }
 
+// setAway says whether its user is away; nothing is pulled or plugged in by that.
+func (s *slot) setAway(away bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.away = away
+}
+
 // in plugs the device in, unless it is. That it cannot be had does not stop the daemon:
 // there are other doors.
 func (s *slot) in() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.plug == nil || !s.inUse || s.plugged != nil {
+	if s.plug == nil || !s.inUse || s.away || s.plugged != nil {
 		return
 	}
 	ctx, stop := context.WithCancel(context.Background())
@@ -88,7 +97,7 @@ func (p *plugged) appear(ctx context.Context, plug func() (Device, error)) (err 
 // serve answers what programs write to the device, until it is pulled or the kernel
 // takes it away.
 func (s *slot) serve(ctx context.Context, p *plugged) {
-	caller := ctap.Caller{UID: os.Getuid(), Door: ctap.DoorHID, Node: p.node}
+	caller := ctap.Caller{UID: s.owner, Door: ctap.DoorHID, Node: p.node}
 	err := ctaphid.Serve(ctap.WithCaller(ctx, caller), p.device, func() ctap.Authenticator { return s.open(caller) }, s.log)
 	close(p.ended)
 	if err == nil {
@@ -127,8 +136,15 @@ func (s *slot) out() error {
 func (s *slot) describe() (node string, problem error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.plugged != nil {
+	switch {
+	case s.plugged != nil:
 		return s.plugged.node, nil
+	case s.away && s.plug != nil:
+		return "", &ctap.Problem{
+			Status: ctap.NotAllowed, What: "the security key is withdrawn while you are not at this machine's screen, or it is locked",
+			Hint: "it comes back by itself when you are; `loginctl session-status` tells what the system knows of that",
+		}
+	default:
+		return "", s.problem
 	}
-	return "", s.problem
 }

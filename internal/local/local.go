@@ -138,6 +138,9 @@ func (l *Local) Close() error {
 	return errors.Join(o.core.PowerCycle(), o.store.Close())
 }
 
+// Account is the user's own.
+func (l *Local) Account(uid int) int { return uid }
+
 // Attend refuses: the person is asked here.
 func (l *Local) Attend(ctap.Caller) (func(context.Context, ctap.Exchanger), error) {
 	return nil, &ctap.Problem{Status: ctap.NotAllowed, What: "there is no agent on a Mac", Hint: "Touch ID asks by itself"}

@@ -19,9 +19,10 @@
 //   - A closed connection cancels what it asked for.
 //   - A frame that is not one of these ends its connection, and nothing else;
 //     memory grows with what arrives, not with what is announced.
-//   - A slow or silent peer holds up nobody but itself, and only so many of them
-//     are let in.
-//   - A socket file is removed only when nobody answers behind it.
+//   - A slow or silent peer holds up nobody but itself, and of each account only so
+//     many are let in: a user who connects without end disturbs no other.
+//   - A socket file is removed only when nobody answers behind it, and never where
+//     another program listens for the daemon (Inherited).
 //
 // This package refuses to know what the messages say and whether the caller may
 // send them.

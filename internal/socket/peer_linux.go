@@ -7,7 +7,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
-	"github.com/localpasskey/localpasskey/internal/process"
 )
 
 // peer tells who is at the other end: uid and pid by the kernel's word, as of
@@ -27,7 +26,5 @@ func peer(conn *net.UnixConn) (ctap.Caller, error) {
 	if credErr != nil {
 		return ctap.Caller{}, fmt.Errorf("SO_PEERCRED: %w", credErr)
 	}
-	return ctap.Caller{
-		UID: int(cred.Uid), PID: int(cred.Pid), Programs: process.Chain(int(cred.Pid)), Door: ctap.DoorSocket,
-	}, nil
+	return ctap.Caller{UID: int(cred.Uid), PID: int(cred.Pid), Door: ctap.DoorSocket}, nil
 }

@@ -11,17 +11,21 @@ import (
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/process"
 )
 
 // Ours: limits of the daemon's side.
 const (
-	maxConnections = 64
+	maxConnections = 64                     // of one account
 	framePatience  = 10 * time.Second       // for the rest of a frame, either way
 	acceptPause    = 100 * time.Millisecond // when the system is out of descriptors
 )
 
 // Daemon is what answers behind a socket.
 type Daemon interface {
+	// Account names the account that a connection of this user is counted against: so
+	// many of one are let in, and how many another has does not matter.
+	Account(uid int) int
 	// Channel opens the channel of one connection.
 	Channel(caller ctap.Caller) ctap.Authenticator
 	// Attend takes up an agent, or refuses it with a *ctap.Problem or a Status. What
@@ -39,7 +43,7 @@ func Serve(ctx context.Context, l *Listener, daemon Daemon, log *slog.Logger) er
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()
-	places := make(chan struct{}, maxConnections)
+	places := &places{taken: map[int]int{}}
 	for {
 		conn, err := l.unix.AcceptUnix()
 		switch {
@@ -55,16 +59,52 @@ func Serve(ctx context.Context, l *Listener, daemon Daemon, log *slog.Logger) er
 			pause(ctx, acceptPause)
 			continue
 		}
-		select {
-		case places <- struct{}{}:
-			group.Go(func() {
-				defer func() { <-places }()
-				serveConnection(ctx, conn, daemon, log)
-			})
-		default:
-			log.WarnContext(ctx, "too many connections: one was turned away", "limit", maxConnections)
+		caller, err := peer(conn)
+		if err != nil {
+			log.WarnContext(ctx, "cannot tell who is calling", "cause", err)
 			_ = conn.Close()
+			continue
 		}
+		account := daemon.Account(caller.UID)
+		free, news := places.take(account)
+		if !free {
+			if news {
+				log.WarnContext(ctx, "too many connections: more are turned away", "uid", caller.UID, "limit", maxConnections)
+			}
+			_ = conn.Close()
+			continue
+		}
+		group.Go(func() {
+			defer places.leave(account)
+			serveConnection(ctx, conn, caller, daemon, log)
+		})
+	}
+}
+
+// places are the connections that each account may have.
+type places struct {
+	mu    sync.Mutex
+	taken map[int]int // by account; more than there are: some were turned away
+}
+
+// take gives a place, or none. news: it is the first time since one came free, which
+// whoever connects without end cannot make often.
+func (p *places) take(account int) (free, news bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := p.taken[account]
+	if n <= maxConnections {
+		p.taken[account] = n + 1
+	}
+	return n < maxConnections, n == maxConnections
+}
+
+func (p *places) leave(account int) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := min(p.taken[account], maxConnections) - 1
+	if p.taken[account] = n; n == 0 {
+		delete(p.taken, account)
 	}
 }
 
@@ -86,13 +126,9 @@ type connection struct {
 	jobs   chan func() error
 }
 
-func serveConnection(ctx context.Context, conn *net.UnixConn, daemon Daemon, log *slog.Logger) {
+func serveConnection(ctx context.Context, conn *net.UnixConn, caller ctap.Caller, daemon Daemon, log *slog.Logger) {
 	defer func() { _ = conn.Close() }()
-	caller, err := peer(conn)
-	if err != nil {
-		log.WarnContext(ctx, "cannot tell who is calling", "cause", err)
-		return
-	}
+	caller.Programs = process.Chain(caller.PID)
 	log = log.With("uid", caller.UID, "pid", caller.PID)
 	ctx, cancel := context.WithCancel(ctap.WithCaller(ctx, caller))
 	defer cancel()

@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -63,7 +64,8 @@ func (c *channel) Vendor(_ context.Context, _ ctap.Command, params cbor.Raw) (cb
 type daemon struct {
 	path    string
 	callers chan ctap.Caller
-	refusal error // of agents
+	other   atomic.Int64 // which account the next connections count against
+	refusal error        // of agents
 	agents  chan agent
 	left    chan struct{}
 	stop    context.CancelFunc
@@ -76,6 +78,8 @@ type agent struct {
 
 	caller ctap.Caller
 }
+
+func (d *daemon) Account(uid int) int { return uid + int(d.other.Load()) }
 
 func (d *daemon) Channel(c ctap.Caller) ctap.Authenticator {
 	d.callers <- c

@@ -19,23 +19,26 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
-// Info is what the kernel shows of a device. Both texts are printable UTF-8 without
+// Info is what the kernel shows of a device. Its texts are printable UTF-8 without
 // control characters: the kernel prints them into lines that udev reads.
 type Info struct {
 	// Name is what clients list, at most 127 bytes.
 	Name string
+	// Place is where it is attached (HID_PHYS), at most 63 bytes; it may be empty. A
+	// rule of udev's can tell by it whose a device is.
+	Place string
 	// Unique tells devices of one name apart, at most 63 bytes; it may be empty.
 	Unique string
 }
 
 // errInfo is what Create says of texts that the kernel must not get.
-var errInfo = errors.New("a HID device's texts are printable, and a name has 1–127 bytes, what tells it apart 0–63")
+var errInfo = errors.New("a HID device's texts are printable, and a name has 1–127 bytes, a place and what tells it apart 0–63")
 
 func (i Info) check() error {
 	odd := func(r rune) bool { return r == utf8.RuneError || !unicode.IsPrint(r) }
 	switch {
-	case i.Name == "", len(i.Name) >= nameBytes, len(i.Unique) >= uniqBytes,
-		strings.ContainsFunc(i.Name, odd), strings.ContainsFunc(i.Unique, odd):
+	case i.Name == "", len(i.Name) >= nameBytes, len(i.Unique) >= uniqBytes, len(i.Place) >= physBytes,
+		strings.ContainsFunc(i.Name, odd), strings.ContainsFunc(i.Unique, odd), strings.ContainsFunc(i.Place, odd):
 		return errInfo
 	}
 	return nil

@@ -193,6 +193,8 @@ func TestInfo(t *testing.T) {
 		{Unique: "no name"},
 		{Name: strings.Repeat("n", 128)},
 		{Name: "n", Unique: strings.Repeat("u", 64)},
+		{Name: "n", Place: strings.Repeat("p", 64)},
+		{Name: "n", Place: "1000\nOWNER=1001"},
 		{Name: "n", Unique: "\xff"},
 		{Name: "cut off\xc3"},
 		{Name: "a\nHID_ID=0003:00000000:00000000"},

@@ -132,7 +132,7 @@ func encodeCreate(info Info) []byte {
 	descriptor := reportDescriptor()
 	b := head(create2)
 	b = append(b, padded(info.Name, nameBytes)...)
-	b = append(b, padded("", physBytes)...)
+	b = append(b, padded(info.Place, physBytes)...)
 	b = append(b, padded(info.Unique, uniqBytes)...)
 	b = binary.NativeEndian.AppendUint16(b, uint16(len(descriptor))) //nolint:gosec // 34
 	b = binary.NativeEndian.AppendUint16(b, busUSB)

@@ -68,12 +68,12 @@ func TestEncodeCreate(t *testing.T) {
 	want := slices.Concat(
 		unhex(t, "0b000000"),
 		[]byte("LocalPasskey"), make([]byte, 128-12),
-		make([]byte, 64),
+		[]byte("1000"), make([]byte, 64-4),
 		[]byte("user-ü"), make([]byte, 64-7),
 		unhex(t, "2200 0300 d0f10000 01000000 00000000 00000000"),
 		unhex(t, "06d0f1 0901 a101 0920 1500 26ff00 7508 9540 8102 0921 1500 26ff00 7508 9540 9102 c0"),
 	)
-	if got := encodeCreate(Info{Name: "LocalPasskey", Unique: "user-ü"}); !bytes.Equal(got, want) {
+	if got := encodeCreate(Info{Name: "LocalPasskey", Place: "1000", Unique: "user-ü"}); !bytes.Equal(got, want) {
 		t.Errorf("got\n%x\nwant\n%x", got, want)
 	}
 }

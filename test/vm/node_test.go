@@ -77,7 +77,7 @@ func check(t *testing.T, err error) {
 
 func newDevice(t *testing.T, unique string) (*uhid.Device, string) {
 	t.Helper()
-	d, err := uhid.Create("/dev/uhid", uhid.Info{Name: "LocalPasskey", Unique: unique})
+	d, err := uhid.Create("/dev/uhid", uhid.Info{Name: "LocalPasskey", Place: "1000", Unique: unique})
 	check(t, err)
 	t.Cleanup(func() { check(t, d.Close()) })
 	return d, node(t, unique)
@@ -106,7 +106,7 @@ func described(t *testing.T) {
 	check(t, err)
 	t.Logf("%s", uevent)
 	for _, line := range []string{
-		"DRIVER=hid-generic", "HID_ID=0003:0000F1D0:00000001", "HID_NAME=LocalPasskey", "HID_UNIQ=descr-ü",
+		"DRIVER=hid-generic", "HID_ID=0003:0000F1D0:00000001", "HID_NAME=LocalPasskey", "HID_PHYS=1000", "HID_UNIQ=descr-ü",
 	} {
 		if !bytes.Contains(uevent, []byte(line+"\n")) {
 			t.Errorf("no line %s", line)

@@ -234,6 +234,25 @@ func (p *Pinentry) confirm(ctx context.Context, d *dialog) error {
 	return err
 }
 
+// Choose puts a question of our own, with these two buttons. It tells whether it was yes;
+// where nothing can be shown it was no.
+func (p *Pinentry) Choose(ctx context.Context, question, yes, no string) bool {
+	select {
+	case p.turn <- struct{}{}:
+		defer func() { <-p.turn }()
+	case <-ctx.Done():
+		return false
+	}
+	_, err := p.lend(ctx, func() (authenticator.Approval, error) {
+		d := &dialog{program: p.Program, text: plain(question), yes: yes, no: no}
+		if p.Terminal != nil {
+			d.ttyName = ttyPath
+		}
+		return authenticator.Approval{}, p.confirm(ctx, d)
+	})
+	return err == nil
+}
+
 // exactly has a word typed: what cannot be undone is more than one key.
 func (p *Pinentry) exactly(ctx context.Context, d *dialog, word string) error {
 	d.prompt = "Type " + word + ":"

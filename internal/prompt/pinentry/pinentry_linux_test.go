@@ -352,3 +352,17 @@ func TestBehindARealProgram(t *testing.T) {
 		t.Errorf("typed %q", typed)
 	}
 }
+
+// A question of our own: only its yes is one.
+func TestChoose(t *testing.T) {
+	t.Parallel()
+	for answer, want := range map[string]bool{"yes": true, "no": false, "broken": false} {
+		d := sit(t, answer)
+		if got := d.Choose(t.Context(), "nag asks again", "Not this program", "Go on showing it"); got != want {
+			t.Errorf("%s: %t", answer, got)
+		}
+		if shown := d.shown(); want && (!strings.Contains(shown, "nag asks again") || !strings.Contains(shown, "Not this program")) {
+			t.Errorf("shown was %q", shown)
+		}
+	}
+}

@@ -1,4 +1,4 @@
-package cli
+package service
 
 import (
 	"context"
@@ -14,7 +14,7 @@ import (
 // daemonPause is how often an agent looks whether its daemon is back.
 const daemonPause = time.Second
 
-func (r *run) agentCommand() *cobra.Command {
+func (p Program) agentCommand() *cobra.Command {
 	o := AgentOptions{}
 	c := &cobra.Command{
 		Use:   "agent",
@@ -27,12 +27,11 @@ none. PINs go from there to the daemon and on to the TPM; nothing is kept.
 Of several agents the one that was started last asks. When the daemon ends, the agent
 waits for the next one.`,
 		Args: cobra.NoArgs,
-		RunE: r.does(func(ctx context.Context, _ []string) error {
-			if r.socket == "" {
-				return noSocket()
+		RunE: p.Does(func(ctx context.Context, _ []string) (err error) {
+			if o.Socket, err = p.Sockets.Client(); err != nil {
+				return err
 			}
-			o.Socket = r.socket
-			return r.agent(ctx, o)
+			return p.agent(ctx, o)
 		}),
 	}
 	c.Flags().StringVar(&o.Pinentry, "pinentry", "", "the pinentry `program`; the system's own, if not named")
@@ -40,14 +39,14 @@ waits for the next one.`,
 }
 
 // agent serves one daemon after another. The first one has to be there.
-func (r *run) agent(ctx context.Context, o AgentOptions) error {
+func (p Program) agent(ctx context.Context, o AgentOptions) error {
 	for served := false; ; {
 		taken := false
 		o.Attending = func(how string) {
 			taken = true
-			r.note("Asking by %s. Ctrl-C ends it.", prompt.Legible(how, maxText))
+			p.note("Asking by %s. Ctrl-C ends it.", prompt.Legible(how, maxText))
 		}
-		err := r.Agent(ctx, o)
+		err := p.Agent(ctx, o)
 		problem, ok := errors.AsType[*ctap.Problem](err)
 		switch {
 		case ctx.Err() != nil:
@@ -55,7 +54,7 @@ func (r *run) agent(ctx context.Context, o AgentOptions) error {
 		case !ok, problem.Status == ctap.NotAllowed, !taken && !served:
 			return err
 		case taken:
-			r.note("%s. Waiting for it to come back.", prompt.Legible(problem.What, maxText))
+			p.note("%s. Waiting for it to come back.", prompt.Legible(problem.What, maxText))
 		}
 		served = true
 		select {

@@ -1,0 +1,42 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"os"
+
+	"github.com/localpasskey/localpasskey/internal/cli/service"
+	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/logind"
+	"github.com/localpasskey/localpasskey/internal/socket"
+	"github.com/localpasskey/localpasskey/internal/system"
+	"github.com/localpasskey/localpasskey/internal/tpm"
+)
+
+// loggedIn is where systemd-logind says who is logged in.
+const loggedIn = "/run/systemd/users"
+
+// runSystem joins the daemon for all users with this machine's TPM and the socket that
+// the service manager listens at.
+func runSystem(ctx context.Context, o service.DaemonOptions, log *slog.Logger) error {
+	inherited, err := socket.Inherited(os.Getenv("LISTEN_PID"), os.Getenv("LISTEN_FDS"))
+	if err != nil {
+		return err
+	}
+	config := system.Config{
+		StateDir: o.Store,
+		OpenTPM:  tpm.Device(o.TPM),
+		Known:    system.LoggedIn(loggedIn),
+		Version:  version,
+		Log:      log,
+	}
+	if plug(o.UHID, os.Getuid()) != nil {
+		config.Plug = func(uid int) (daemon.Device, error) { return plug(o.UHID, uid)() }
+	}
+	if o.Logind {
+		config.Presence = func(ctx context.Context, changed func(map[int]bool) <-chan struct{}) {
+			logind.Watch(ctx, logind.SystemBus, changed, log)
+		}
+	}
+	return system.Run(ctx, config, inherited, o.Socket, o.Listening)
+}
