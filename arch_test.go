@@ -44,6 +44,10 @@ const (
 // software TPM.
 const demoProgram = "cmd/localpasskey-demo"
 
+// extensionProgram is run by macOS whenever a passkey is wanted: it holds no server, no
+// store of another kind and no TPM.
+const extensionProgram = "cmd/localpasskey-provider"
+
 // row is what one package may import: packages of ours and modules of others.
 // The standard library is open to all.
 type row struct {
@@ -132,7 +136,8 @@ func table() map[string]row {
 		// The daemon names, in the audit trail, the programs that hold its device.
 		"internal/daemon": {join(both, "internal/process", "internal/page", "internal/proof"), []string{modSys, modDBus}},
 		// The signed macOS app and its extension: the provider on the keychain.
-		"internal/autofill": {join(both, "internal/macos", "internal/manager"), []string{modSys}},
+		"internal/autofill":      {join(both, "internal/macos"), []string{modSys}},
+		"internal/autofill/page": {join(calls, "internal/provider", "internal/manager", "internal/prompt"), nil},
 		// A Mac without a signature: the authenticator in the program itself.
 		"internal/local": {join(decision, "internal/enclave", "internal/store"), nil},
 		// Only a Mac can tell: it asks macOS itself.
@@ -236,6 +241,9 @@ func checkPrograms(g graph) []string {
 		if dir != demoProgram {
 			banned = append(banned, "internal/demo", "internal/swtpm", modWebAuthn)
 		}
+		if dir == extensionProgram {
+			banned = append(banned, "net/http", modBolt, modTPM)
+		}
 		for goos, deps := range sorted(n.deps) {
 			for _, dep := range deps {
 				if slices.ContainsFunc(banned, func(b string) bool { return under(dep, b) }) {
@@ -316,6 +324,7 @@ func TestArchitectureSeesViolations(t *testing.T) {
 		"shipped with a software TPM": {link("cmd/localpasskey", "darwin", "internal/swtpm"), []string{"internal/swtpm", "darwin"}},
 		"shipped with the demo":       {link("cmd/localpasskey", "linux", "internal/demo"), []string{"internal/demo"}},
 		"shipped with testing":        {link("cmd/localpasskey", "linux", "testing"), []string{"links testing"}},
+		"the extension with a server": {link(extensionProgram, "darwin", "net/http"), []string{extensionProgram, "net/http"}},
 		"the demo with a test kit":    {link(demoProgram, "linux", "internal/ctaptest"), []string{demoProgram, "internal/ctaptest"}},
 	}
 	for name, c := range cases {
@@ -358,6 +367,7 @@ func rightGraph() graph {
 		"internal/demo":          {"internal/swtpm", modWebAuthn + "/protocol"},
 		"internal/keystest":      {"internal/authenticator", "testing"},
 		"cmd/localpasskey":       {"internal/cli", "internal/daemon"},
+		extensionProgram:         {"internal/macos"},
 		demoProgram:              {"internal/demo", "internal/daemon"},
 		"test/bench":             {"internal/keystest", "internal/swtpm"},
 	} {

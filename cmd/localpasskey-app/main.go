@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/autofill"
+	"github.com/localpasskey/localpasskey/internal/autofill/page"
+	"github.com/localpasskey/localpasskey/internal/manager"
 )
 
 // group is the app group, and version the app's: set when the program is linked (see
@@ -43,8 +45,11 @@ func run(ctx context.Context, args []string) int {
 		log.ErrorContext(ctx, "LocalPasskey cannot run", "cause", err)
 		return 1
 	}
-	commands := parts.Commands(version)
-	commands.In, commands.Out, commands.Err = os.Stdin, os.Stdout, os.Stderr
+	shown := page.Backend{Provider: parts.Provider, Confirm: parts.Confirm, Version: version}
+	commands := autofill.Commands{
+		Provider: parts.Provider, Folder: parts.Folder, In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
+		Manage: func(ctx context.Context) error { return shown.Show(ctx, manager.Show) },
+	}
 	if len(args) > 0 {
 		return commands.Run(ctx, args)
 	}

@@ -45,11 +45,8 @@ macOS reports these passkeys as synced (BE=1, BS=1): it takes no others from a p
 // Commands are the app's commands.
 type Commands struct {
 	Provider *provider.Provider
-	// Confirm asks for a finger, for reason; the page does before it changes anything.
-	Confirm func(ctx context.Context, reason string) error
-	// Open opens a link in the person's browser; clean undoes what that took.
-	Open    func(ctx context.Context, url string) (clean func() error, err error)
-	Version string
+	// Manage shows the page until it is closed.
+	Manage func(ctx context.Context) error
 	// Folder is the group's, where the extension's log is.
 	Folder   string
 	In       io.Reader

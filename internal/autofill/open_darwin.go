@@ -1,6 +1,7 @@
 package autofill
 
 import (
+	"context"
 	"log/slog"
 	"path/filepath"
 	"time"
@@ -9,7 +10,6 @@ import (
 	"github.com/localpasskey/localpasskey/internal/enclave"
 	"github.com/localpasskey/localpasskey/internal/enclave/keychain"
 	"github.com/localpasskey/localpasskey/internal/macos"
-	"github.com/localpasskey/localpasskey/internal/manager"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 	"github.com/localpasskey/localpasskey/internal/provider"
 	"github.com/localpasskey/localpasskey/internal/provider/appex"
@@ -137,8 +137,7 @@ func (p *Parts) OpenSettings() {
 // not is shown as hanging.
 func (p *Parts) Loop() { p.Lib.Send.RunLoop(p.Lib.Send.Application(p.Lib.Class("NSApplication"))) }
 
-// Commands are the app's commands on these parts.
-func (p *Parts) Commands(version string) Commands {
-	user := touchid.User{Sensor: touchid.Native{Lib: p.Lib}}
-	return Commands{Provider: p.Provider, Folder: p.Folder, Version: version, Confirm: user.Confirm, Open: manager.Show}
+// Confirm asks for a finger, for reason.
+func (p *Parts) Confirm(ctx context.Context, reason string) error {
+	return touchid.User{Sensor: touchid.Native{Lib: p.Lib}}.Confirm(ctx, reason)
 }

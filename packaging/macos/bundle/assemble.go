@@ -25,7 +25,7 @@ type builder func(ctx context.Context, o options, pkg, arch, file string) error
 func goBuild(ctx context.Context, o options, pkg, arch, file string) error {
 	cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-buildvcs=false", //nolint:gosec // Our own package, and options that were checked.
 		"-ldflags", "-s -w -X main.group="+o.Group+" -X main.version="+o.number(), "-o", file, pkg)
-	cmd.Env = append(os.Environ(), "GOOS=darwin", "GOARCH="+arch, "CGO_ENABLED=0") //nolint:forbidigo // The go command needs its environment.
+	cmd.Env = append(os.Environ(), "GOOS=darwin", "GOARCH="+arch, "CGO_ENABLED=0")
 	cmd.Stderr = os.Stderr
 	if err := cmd.Run(); err != nil {
 		return fmt.Errorf("go build %s for %s: %w", pkg, arch, err)

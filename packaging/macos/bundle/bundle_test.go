@@ -148,8 +148,22 @@ func TestInspectSees(t *testing.T) {
 		"no program for Intel":        {rewrite(func(t *testing.T) []byte { return mustUniversal(t, claimed(t, "arm64")) }), "not for arm64 and x86_64"},
 		"one processor, no frame":     {rewrite(func(t *testing.T) []byte { return claimed(t, "arm64") }), "CredentialProvider"},
 		"not patched":                 {rewrite(func(t *testing.T) []byte { return mustUniversal(t, thin(t, "arm64"), claimed(t, "amd64")) }), "SDK"},
-		"not to be run":               {func(t *testing.T, o options) { must(t, os.Chmod(exe(o), 0o644)) }, "cannot be run"},
-		"program missing":             {func(t *testing.T, o options) { must(t, os.Remove(exe(o))) }, "no such file"},
+		"no UUID": {rewrite(func(t *testing.T) []byte {
+			content := bytes.Clone(claimed(t, "amd64"))
+			at, err := command(content, loadUUID)
+			must(t, err)
+			content[at] = 0x7f
+			return mustUniversal(t, claimed(t, "arm64"), content)
+		}), "no LC_UUID"},
+		"no entry": {rewrite(func(t *testing.T) []byte {
+			content := bytes.Clone(claimed(t, "arm64"))
+			at, err := command(content, loadMain)
+			must(t, err)
+			content[at] = 0x7f
+			return mustUniversal(t, content, claimed(t, "amd64"))
+		}), "no entry"},
+		"not to be run":   {func(t *testing.T, o options) { must(t, os.Chmod(exe(o), 0o644)) }, "cannot be run"},
+		"program missing": {func(t *testing.T, o options) { must(t, os.Remove(exe(o))) }, "no such file"},
 		"extension elsewhere": {func(t *testing.T, o options) {
 			must(t, os.Rename(filepath.Join(o.app(), "PlugIns"), filepath.Join(o.app(), "Plugins")))
 		}, "no such file"},

@@ -137,6 +137,9 @@ func (r *report) thin(path string, a macho.FatArch, content []byte, minOS string
 			r.bad("%s: %v has no entry", path, a.Cpu)
 		}
 	}
+	if _, err := command(content, loadUUID); err != nil {
+		r.bad("%s: %v has no LC_UUID: macOS 26 runs no such program", path, a.Cpu)
+	}
 	libraries, err := a.ImportedLibraries()
 	if err != nil {
 		r.bad("%s: %v", path, err)

@@ -16,6 +16,7 @@ const (
 	loadBuild      = 0x32 // LC_BUILD_VERSION
 	loadMain       = 0x80000028
 	loadThread     = 0x5
+	loadUUID       = 0x1b
 	loadSignature  = 0x1d
 	platformMacOS  = 1
 	machHeader64   = 32

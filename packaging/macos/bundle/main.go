@@ -40,7 +40,7 @@ func main() {
 	stop()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, "bundle:", err)
-		os.Exit(1) //nolint:forbidigo // This is main.
+		os.Exit(1)
 	}
 }
 

@@ -1,17 +1,67 @@
-package autofill_test
+package page_test
 
 import (
 	"context"
 	"encoding/json"
 	"errors"
+	"log/slog"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
-	"github.com/localpasskey/localpasskey/internal/autofill"
+	"github.com/localpasskey/localpasskey/internal/autofill/page"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/enclave"
+	"github.com/localpasskey/localpasskey/internal/enclave/keychain"
+	"github.com/localpasskey/localpasskey/internal/enclave/securitytest"
+	"github.com/localpasskey/localpasskey/internal/macos"
+	"github.com/localpasskey/localpasskey/internal/macos/gesture"
 	"github.com/localpasskey/localpasskey/internal/manager"
 	"github.com/localpasskey/localpasskey/internal/provider"
 )
+
+// mac is a keychain, and a person and a system that say yes.
+type mac struct {
+	chip    *securitytest.Chip
+	offered int
+}
+
+func (m *mac) Sheet(string) *gesture.Gesture {
+	m.chip.Touch(1)
+	return gesture.New(1, func(macos.ID) {})
+}
+
+func (m *mac) Replace(_ context.Context, all []provider.Identity) error {
+	m.offered = len(all)
+	return nil
+}
+func (m *mac) CompleteRegistration(context.Context, provider.Registration) error { return nil }
+func (m *mac) CompleteAssertion(context.Context, provider.Assertion) error       { return nil }
+func (m *mac) CompleteConfiguration()                                            {}
+func (m *mac) Cancel(provider.Code)                                              {}
+func (m *mac) Verify(context.Context, string) error                              { return nil }
+func (m *mac) Choose(context.Context, string, []string) (int, error)             { return 0, nil }
+func (m *mac) Tell(context.Context, string)                                      {}
+
+func newMac(t *testing.T, accounts ...string) (*mac, *provider.Provider) {
+	t.Helper()
+	m := &mac{chip: securitytest.New()}
+	m.chip.Entitled = true
+	keys := keychain.Keychain{
+		Security: m.chip, Items: m.chip, Sheets: m, Group: "G", Protection: enclave.BiometryAny, LockFile: filepath.Join(t.TempDir(), "lock"),
+	}
+	p := &provider.Provider{
+		Keys: keys, Entries: keychain.Entries{Keychain: keys}, Identities: m, Reason: func(provider.Operation, string, string) string { return "x" }, AAGUID: enclave.AAGUID(), Log: slog.New(slog.DiscardHandler),
+	}
+	for _, a := range accounts {
+		rp, user, _ := strings.Cut(a, " ")
+		p.Register(t.Context(), provider.RegistrationRequest{
+			RPID: rp, UserName: user, UserHandle: []byte(user), ClientDataHash: make([]byte, 32),
+		}, m, m)
+	}
+	return m, p
+}
 
 // screen is a page, and a person at Touch ID.
 type screen struct {
@@ -23,10 +73,10 @@ type screen struct {
 
 func newScreen(t *testing.T, p *provider.Provider) *screen {
 	s := &screen{T: t}
-	s.page = autofill.Page(autofill.Commands{Provider: p, Version: "1", Confirm: func(_ context.Context, reason string) error {
+	s.page = page.Backend{Provider: p, Version: "1", Confirm: func(_ context.Context, reason string) error {
 		s.asked = append(s.asked, reason)
 		return s.refuse
-	}})
+	}}
 	return s
 }
 
@@ -58,6 +108,7 @@ func (s *screen) passkeys() (all []manager.Passkey) {
 	if refused := s.call("passkeys", nil, &all); refused != "" {
 		s.Fatal(refused)
 	}
+	slices.SortFunc(all, func(x, y manager.Passkey) int { return strings.Compare(x.Service, y.Service) })
 	return all
 }
 
@@ -146,18 +197,18 @@ func TestManage(t *testing.T) {
 	_, p := newMac(t)
 	ctx, cancel := context.WithCancel(t.Context())
 	cleaned := 0
-	err := autofill.Commands{Provider: p, Open: func(_ context.Context, url string) (func() error, error) {
+	err := page.Backend{Provider: p}.Show(ctx, func(_ context.Context, url string) (func() error, error) {
 		if !strings.HasPrefix(url, "http://127.0.0.1:") {
 			t.Errorf("opens %q", url)
 		}
 		cancel()
 		return func() error { cleaned++; return nil }, nil
-	}}.Manage(ctx)
+	})
 	if cleaned != 1 || err != nil && !errors.Is(err, context.Canceled) {
 		t.Errorf("cleaned %d times, %v", cleaned, err)
 	}
 	trouble := errors.New("no browser")
-	err = autofill.Commands{Provider: p, Open: func(context.Context, string) (func() error, error) { return nil, trouble }}.Manage(t.Context())
+	err = page.Backend{Provider: p}.Show(t.Context(), func(context.Context, string) (func() error, error) { return nil, trouble })
 	if problem, ok := errors.AsType[*ctap.Problem](err); !ok || problem.Hint == "" || !errors.Is(err, trouble) {
 		t.Errorf("without a browser: %v", err)
 	}

@@ -1,4 +1,4 @@
-package autofill
+package page
 
 import (
 	"context"
@@ -14,14 +14,30 @@ import (
 	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
-// Manage shows the passkeys in the person's browser until the page is closed.
-func (c Commands) Manage(ctx context.Context) (err error) {
-	server, err := manager.Open(ctx, Page(c))
+// maxName is how much of a name is shown, in code points.
+const maxName = 64
+
+// Backend answers the page from the provider.
+type Backend struct {
+	Provider *provider.Provider
+	// Confirm asks for a finger, for reason, before anything is renamed or deleted.
+	Confirm func(ctx context.Context, reason string) error
+	Version string
+}
+
+var _ manager.Backend = Backend{}
+
+// Opener opens a link in the person's browser; clean undoes what that took.
+type Opener func(ctx context.Context, url string) (clean func() error, err error)
+
+// Show shows the passkeys in the person's browser until the page is closed.
+func (b Backend) Show(ctx context.Context, open Opener) (err error) {
+	server, err := manager.Open(ctx, b)
 	if err != nil {
 		return err
 	}
 	defer func() { err = errors.Join(err, server.Close(ctx)) }()
-	clean, err := c.Open(ctx, server.URL())
+	clean, err := open(ctx, server.URL())
 	if err != nil {
 		return &ctap.Problem{Status: ctap.Other, What: "your browser cannot be opened", Hint: "LocalPasskey list shows the passkeys too", Cause: err}
 	}
@@ -29,15 +45,9 @@ func (c Commands) Manage(ctx context.Context) (err error) {
 	return server.Wait(ctx)
 }
 
-// Page answers the page of manager from the provider.
-func Page(c Commands) manager.Backend { return backend{c} }
-
-// backend is Page.
-type backend struct{ Commands }
-
 // Call answers the call of that name. ok tells whether the answer is one, or a
 // manager.Refusal.
-func (b backend) Call(ctx context.Context, name string, body []byte) (answer []byte, ok bool) {
+func (b Backend) Call(ctx context.Context, name string, body []byte) (answer []byte, ok bool) {
 	result, err := b.dispatch(ctx, name, body)
 	if err != nil {
 		result = refusal(err)
@@ -61,7 +71,7 @@ func refusal(err error) *manager.Refusal {
 	}
 }
 
-func (b backend) dispatch(ctx context.Context, name string, body []byte) (any, error) {
+func (b Backend) dispatch(ctx context.Context, name string, body []byte) (any, error) {
 	switch name {
 	case "state":
 		return manager.State{
@@ -95,8 +105,8 @@ func with[Q, R any](body []byte, act func(*Q) (R, error)) (any, error) {
 }
 
 // shown are the passkeys as the page has them.
-func (b backend) shown(ctx context.Context) ([]manager.Passkey, error) {
-	all, err := b.passkeys(ctx)
+func (b Backend) shown(ctx context.Context) ([]manager.Passkey, error) {
+	all, err := b.Provider.Passkeys(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -116,7 +126,7 @@ func (b backend) shown(ctx context.Context) ([]manager.Passkey, error) {
 }
 
 // chosen finds passkeys by their IDs; all of them must be there.
-func (b backend) chosen(ctx context.Context, ids manager.Pick) ([]provider.Passkey, error) {
+func (b Backend) chosen(ctx context.Context, ids manager.Pick) ([]provider.Passkey, error) {
 	all, err := b.Provider.Passkeys(ctx)
 	if err != nil {
 		return nil, err
@@ -137,7 +147,7 @@ func (b backend) chosen(ctx context.Context, ids manager.Pick) ([]provider.Passk
 	return found, nil
 }
 
-func (b backend) rename(ctx context.Context, req *manager.RenameRequest) error {
+func (b Backend) rename(ctx context.Context, req *manager.RenameRequest) error {
 	found, err := b.chosen(ctx, manager.Pick{req.ID})
 	if err != nil {
 		return err
@@ -151,7 +161,7 @@ func (b backend) rename(ctx context.Context, req *manager.RenameRequest) error {
 	return b.Provider.Rename(ctx, found[0].ID, req.UserName)
 }
 
-func (b backend) hide(ctx context.Context, req *manager.HideRequest) error {
+func (b Backend) hide(ctx context.Context, req *manager.HideRequest) error {
 	found, err := b.chosen(ctx, req.IDs)
 	if err != nil {
 		return err
@@ -166,7 +176,7 @@ func (b backend) hide(ctx context.Context, req *manager.HideRequest) error {
 
 // remove deletes passkeys, one after the other, once what the page asked for was typed
 // and a finger confirms it.
-func (b backend) remove(ctx context.Context, req *manager.DeleteRequest) (*manager.Deleted, error) {
+func (b Backend) remove(ctx context.Context, req *manager.DeleteRequest) (*manager.Deleted, error) {
 	found, err := b.chosen(ctx, req.IDs)
 	if err != nil {
 		return nil, err
