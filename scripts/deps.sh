@@ -26,6 +26,9 @@ busybox busybox-static
 cpio cpio
 modprobe kmod
 udevadm udev
+/lib/systemd/systemd-logind systemd
+/lib/systemd/system/dbus.service dbus
+/lib/*/security/pam_systemd.so libpam-systemd
 fido2-token fido2-tools
 ssh-keygen openssh-client
 sshd openssh-server

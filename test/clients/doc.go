@@ -5,6 +5,7 @@
 //
 //	machine   localpasskey daemon and agent, as people run them; the person is a
 //	          pinentry program with a script
+//	system    the system service by its units, under systemd, with two users logged in
 //	scripted  test/authenticatord: settings that the command line does not have yet,
 //	          and a person who does without a PIN
 //

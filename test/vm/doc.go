@@ -11,6 +11,9 @@
 // is installed or built on the host is there in the guest, at the same path; nothing
 // that the guest does to it is left.
 //
+// With Config.Systemd the guest has an init, as machines of people have: udev, a system
+// bus and logind run as units, and so can what is tested.
+//
 // CutPower pulls the guest's plug. The machine boots again, on the same TPM, and the
 // test goes on from what it has put into Kept.
 //

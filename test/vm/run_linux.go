@@ -50,6 +50,8 @@ type Config struct {
 	Env []string
 	// Sleeps: the test suspends the guest, see Sleep.
 	Sleeps bool
+	// Systemd: the guest has systemd as its init, with udev, a bus and logind.
+	Systemd bool
 	// LogTPM has the TPM keep the log that Commands reads, which takes it some time.
 	LogTPM bool
 	// Keep is a directory on the host that gets copies of the files in Kept; "": none.
@@ -190,6 +192,11 @@ func furnish(ctx context.Context, shared, test string, c Config) error {
 	here, err := os.Getwd()
 	if err != nil {
 		return err
+	}
+	if c.Systemd {
+		if err := furnishInit(shared); err != nil {
+			return err
+		}
 	}
 	if c.Sleeps {
 		if self, here, err = intoMemory(shared, self); err != nil {
