@@ -66,7 +66,7 @@ func (m Machine) disk() Finding {
 	if err := unix.Statfs(dir, &about); err != nil {
 		return wrong(check, fmt.Sprintf("%s cannot be looked at: %v", dir, err), "look at its permissions")
 	}
-	free := about.Bavail * uint64(about.Bsize) //nolint:gosec // Its type differs by system; a size is not negative.
+	free := about.Bavail * uint64(about.Bsize) //nolint:gosec,nolintlint // Its type differs by system; a size is not negative.
 	text := fmt.Sprintf("%d MiB free in %s", free>>20, dir)
 	if free < leastFree {
 		return wrong(check, text+": passkeys that are made or used may fail", "make room: nothing is answered before it is on the disk")
