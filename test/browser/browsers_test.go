@@ -61,6 +61,7 @@ func withChromium(t *testing.T, s *site.Site, v *visitor, headless *launched[*br
 	t.Cleanup(func() { check(t, display.Close()) })
 	windowed := launch(t, s, browser.StartChromium, browser.Config{Dir: t.TempDir(), Display: display})
 	v.try(t, everyday()...)
+	v.try(t, extensions()...)
 	check(t, v.browser.Close())
 
 	v.browser, v.page = windowed.wait(t)
@@ -82,6 +83,7 @@ func withFirefox(t *testing.T, v *visitor, headless *launched[*browser.Firefox])
 	v.browser, v.page = firefox, page
 	window := watch(t, firefox)
 	v.try(t, everyday()...)
+	v.try(t, extensions()...)
 	v.try(t, refusals()...)
 	v.key.pull(t)
 	v.key = plug(t, state, "-uv=false")

@@ -18,26 +18,70 @@
     }
   }
 
+  /**
+   * Gives extension inputs their bytes, which JSON has as "hex:00ff".
+   * @param {any} value
+   * @returns {any}
+   */
+  function alive(value) {
+    if (typeof value === "string" && value.startsWith("hex:")) {
+      return Uint8Array.from(value.slice(4).match(/../g) ?? [], (byte) => parseInt(byte, 16));
+    }
+    return value instanceof Object ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, alive(part)])) : value;
+  }
+
+  /**
+   * Is the way back.
+   * @param {any} value
+   * @returns {any}
+   */
+  function plain(value) {
+    if (value instanceof ArrayBuffer || ArrayBuffer.isView(value)) {
+      const bytes = value instanceof ArrayBuffer ? new Uint8Array(value) : new Uint8Array(value.buffer, value.byteOffset, value.byteLength);
+      return "hex:" + Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+    }
+    return value instanceof Object ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, plain(part)])) : value;
+  }
+
+  /**
+   * Is what the site gets: it refuses outputs of extensions that it has not asked for.
+   * @param {PublicKeyCredential} credential
+   */
+  function withoutOutputs(credential) {
+    return { ...credential.toJSON(), clientExtensionResults: {} };
+  }
+
   globalThis.ceremony = {
-    /** @param {Record<string, string>} query */
-    register: (query) => attempt(async (signal) => {
+    /**
+     * @param {Record<string, string>} query
+     * @param {object} inputs of extensions
+     */
+    register: (query, inputs = {}) => attempt(async (signal) => {
       const { publicKey } = await post(`register/begin?${new URLSearchParams(query)}`);
-      const made = await navigator.credentials.create({
-        publicKey: PublicKeyCredential.parseCreationOptionsFromJSON(publicKey), signal,
-      });
+      const options = PublicKeyCredential.parseCreationOptionsFromJSON(publicKey);
+      options.extensions = { ...options.extensions, ...alive(inputs) };
+      const made = await navigator.credentials.create({ publicKey: options, signal });
       return {
-        receipt: await post("register/finish", made.toJSON()),
+        receipt: await post("register/finish", withoutOutputs(made)),
         transports: made.response.getTransports(),
         attachment: made.authenticatorAttachment,
+        outputs: plain(made.getClientExtensionResults()),
       };
     }),
-    /** @param {Record<string, string>} query */
-    signIn: (query) => attempt(async (signal) => {
+    /**
+     * @param {Record<string, string>} query
+     * @param {object} inputs of extensions
+     */
+    signIn: (query, inputs = {}) => attempt(async (signal) => {
       const { publicKey } = await post(`signin/begin?${new URLSearchParams(query)}`);
-      const got = await navigator.credentials.get({
-        publicKey: PublicKeyCredential.parseRequestOptionsFromJSON(publicKey), signal,
-      });
-      return { receipt: await post("signin/finish", got.toJSON()), attachment: got.authenticatorAttachment };
+      const options = PublicKeyCredential.parseRequestOptionsFromJSON(publicKey);
+      options.extensions = { ...options.extensions, ...alive(inputs) };
+      const got = await navigator.credentials.get({ publicKey: options, signal });
+      return {
+        receipt: await post("signin/finish", withoutOutputs(got)),
+        attachment: got.authenticatorAttachment,
+        outputs: plain(got.getClientExtensionResults()),
+      };
     }),
     abort: () => controller.abort(),
   };

@@ -76,6 +76,7 @@ type outcome struct {
 	Receipt        *site.Receipt
 	Transports     []string
 	Attachment     string
+	Outputs        outputs
 	Error, Message string
 }
 
@@ -110,7 +111,15 @@ func (v *visitor) signIn(t *testing.T, q query) outcome {
 // begin begins a ceremony, one of ceremony.js.
 func (v *visitor) begin(t *testing.T, kind string, q query) *ceremony {
 	t.Helper()
+	return v.beginWith(t, kind, q, inputs{})
+}
+
+// beginWith begins one with inputs of extensions.
+func (v *visitor) beginWith(t *testing.T, kind string, q query, in inputs) *ceremony {
+	t.Helper()
 	asked, err := json.Marshal(q)
+	check(t, err)
+	extensions, err := json.Marshal(in)
 	check(t, err)
 	c := &ceremony{
 		what: fmt.Sprintf("%s %s(%s)", v.name, kind, asked), began: time.Now(),
@@ -120,7 +129,7 @@ func (v *visitor) begin(t *testing.T, kind string, q query) *ceremony {
 	go func() {
 		defer close(c.ended)
 		defer cancel()
-		c.err = v.page.Evaluate(ctx, fmt.Sprintf("ceremony.%s(%s)", kind, asked), &c.outcome)
+		c.err = v.page.Evaluate(ctx, fmt.Sprintf("ceremony.%s(%s, %s)", kind, asked, extensions), &c.outcome)
 	}()
 	return c
 }
