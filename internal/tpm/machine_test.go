@@ -163,7 +163,7 @@ func TestContract(t *testing.T) {
 	for name, with := range map[string]func(Opener) Opener{
 		"with CreateLoaded":    func(open Opener) Opener { return open },
 		"without CreateLoaded": withoutCreateLoaded,
-		"without P-384":        withoutP384,
+		"without P-384":        withoutP384(refusesCurve),
 	} {
 		t.Run(name, func(t *testing.T) {
 			keystest.Run(t, func(t *testing.T) keystest.Hardware {
@@ -178,16 +178,24 @@ func TestContract(t *testing.T) {
 
 // What the chip lacks is not promised, at set-up and at each start.
 func TestAlgorithms(t *testing.T) {
-	for want, with := range map[cose.Algorithm]func(Opener) Opener{
-		cose.ES384: func(open Opener) Opener { return open }, cose.ES256: withoutP384,
+	for name, c := range map[string]struct {
+		with func(Opener) Opener
+		want cose.Algorithm
+	}{
+		"with P-384":            {func(open Opener) Opener { return open }, cose.ES384},
+		"without the curve":     {withoutP384(refusesCurve), cose.ES256},
+		"without the command":   {withoutP384(tpm2.TPMRCCommandCode), cose.ES256},
+		"with an odd no":        {withoutP384(tpm2.TPMRCFailure), cose.ES256},
+		"with another odd no":   {withoutP384(tpm2.TPMRCValue), cose.ES256},
+		"with yet another (P2)": {withoutP384(tpm2.TPMRCScheme | 0x240), cose.ES256},
 	} {
 		chip, ledger := startTPM(t), new(memory)
-		fresh := must1[*Machine](t)(SetUp(t.Context(), with(chip.Opener()), ledger))
-		again := must1[*Machine](t)(Open(t.Context(), with(chip.Opener()), ledger))
+		fresh := must1[*Machine](t)(SetUp(t.Context(), c.with(chip.Opener()), ledger))
+		again := must1[*Machine](t)(Open(t.Context(), c.with(chip.Opener()), ledger))
 		for _, m := range []*Machine{fresh, again} {
 			all := m.Algorithms()
-			if all[0] != cose.ES256 || all[len(all)-1] != want {
-				t.Errorf("algorithms %v, want %d last", all, want)
+			if all[0] != cose.ES256 || all[len(all)-1] != c.want {
+				t.Errorf("%s: algorithms %v, want %d last", name, all, c.want)
 			}
 		}
 	}

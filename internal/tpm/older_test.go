@@ -24,23 +24,31 @@ func withoutCreateLoaded(open Opener) Opener {
 }
 
 // smaller is a chip without P-384, as many are.
-type smaller struct{ Conn }
+type smaller struct {
+	Conn
 
-// withoutP384 makes a smaller chip of the one behind open.
-func withoutP384(open Opener) Opener {
-	return func(ctx context.Context) (Conn, error) {
-		conn, err := open(ctx)
-		if err != nil {
-			return nil, err
+	says tpm2.TPMRC
+}
+
+// withoutP384 makes a smaller chip of the one behind open, which says so when asked.
+func withoutP384(says tpm2.TPMRC) func(open Opener) Opener {
+	return func(open Opener) Opener {
+		return func(ctx context.Context) (Conn, error) {
+			conn, err := open(ctx)
+			if err != nil {
+				return nil, err
+			}
+			return smaller{conn, says}, nil
 		}
-		return smaller{conn}, nil
 	}
 }
 
+// refusesCurve is TPM_RC_CURVE for the first parameter (Part 2 §6.6.2: RC_P + RC_1).
+const refusesCurve = tpm2.TPMRCCurve | 0x140
+
 func (c smaller) Send(cmd []byte) ([]byte, error) {
 	if tpm2.TPMCC(binary.BigEndian.Uint32(cmd[6:])) == tpm2.TPMCCTestParms {
-		const firstParameter = 0x140 // Part 2 §6.6.2: RC_P + RC_1
-		return answer(tpm2.TPMRCCurve | firstParameter), nil
+		return answer(c.says), nil
 	}
 	return c.Conn.Send(cmd)
 }

@@ -72,11 +72,11 @@ func Find(t transport.TPM) (*SRK, error) {
 	return &SRK{Name: *name, public: *public, oneStep: oneStep, es384: es384}, nil
 }
 
-// takes asks the chip whether keys of such parameters can be made. To refuse them, or to
-// lack the command, is a no.
+// takes asks the chip whether keys of such parameters can be made. However it refuses them
+// is a no, but for a warning, which says to ask again: nothing else hangs on this answer.
 func takes(t transport.TPM, parameters tpm2.TPMUPublicParms) (bool, error) {
 	_, err := tpm2.TestParms{Parameters: tpm2.TPMTPublicParms{Type: tpm2.TPMAlgECC, Parameters: parameters}}.Execute(t)
-	if parameterRefused(err) || errors.Is(err, tpm2.TPMRCCommandCode) {
+	if refused, ok := errors.AsType[tpm2.TPMRC](err); ok && !refused.IsWarning() {
 		return false, nil
 	}
 	if err != nil {
