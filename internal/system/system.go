@@ -104,7 +104,7 @@ func (s *Service) Serve(ctx context.Context, l *socket.Listener) error {
 		beginning.Go(func() { s.of(uid) }) //nolint:contextcheck // It stays as long as the service.
 	}
 	if s.Presence != nil {
-		beginning.Go(func() { s.Presence(s.alive, s.setPresent) }) //nolint:contextcheck // as above
+		beginning.Go(func() { s.Presence(s.alive, s.setPresent) })
 	}
 	err = socket.Serve(ctx, l, s, s.Log)
 	s.end()
@@ -180,7 +180,7 @@ func (s *Service) of(uid int) *daemon.Daemon {
 }
 
 func (s *Service) configFor(uid int) daemon.Config {
-	log := s.Log.With("user", uid)
+	log := s.Log.With("owner", uid)
 	c := daemon.Config{
 		StorePath: s.storePath(uid),
 		OpenTPM:   s.turns.Of(uid, s.OpenTPM),

@@ -48,7 +48,7 @@ func answers(path string) bool {
 		return false
 	}
 	dialer := net.Dialer{Timeout: answerPatience}
-	conn, err := dialer.Dial("unix", path) //nolint:noctx // It has a timeout.
+	conn, err := dialer.Dial("unix", path)
 	if err != nil {
 		return false
 	}

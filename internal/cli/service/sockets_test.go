@@ -12,7 +12,7 @@ func TestWhichDaemon(t *testing.T) {
 	dir := t.TempDir()
 	listen := func(name string) string {
 		path := filepath.Join(dir, name)
-		l, err := net.Listen("unix", path) //nolint:noctx // It waits for nobody.
+		l, err := net.Listen("unix", path)
 		if err != nil {
 			t.Fatal(err)
 		}

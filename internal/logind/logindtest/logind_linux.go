@@ -75,7 +75,7 @@ func check(t testing.TB, err error) {
 // StartBus starts the bus.
 func (l *Logind) StartBus() {
 	l.t.Helper()
-	l.bus = exec.CommandContext(context.Background(), "dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address", "--address="+l.Address)
+	l.bus = exec.CommandContext(context.Background(), "dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address", "--address="+l.Address) //nolint:gosec // an address of ours
 	l.bus.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := l.bus.StdoutPipe()
 	check(l.t, err)

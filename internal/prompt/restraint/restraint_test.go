@@ -68,8 +68,10 @@ func TestSilenceGrows(t *testing.T) {
 			t.Error("another program is not heard")
 		}
 		time.Sleep(longestStop)
-		if !p.ask(t, u, "nag") || !p.ask(t, u, "nag") {
-			t.Error("it is not heard after its silence, and a yes")
+		for range 2 {
+			if !p.ask(t, u, "nag") {
+				t.Error("it is not heard after its silence, and a yes")
+			}
 		}
 	})
 }
