@@ -236,7 +236,11 @@ func (m manager) Inhibit(what, _, _, mode string) (dbus.UnixFD, *dbus.Error) {
 	m.l.mu.Lock()
 	defer m.l.mu.Unlock()
 	m.l.delays = append(m.l.delays, delay{ours, theirs})
-	m.l.t.Cleanup(func() { _ = ours.Close(); _ = theirs.Close() })
+	m.l.t.Cleanup(func() {
+		m.l.mu.Lock()
+		defer m.l.mu.Unlock()
+		_, _ = ours.Close(), theirs.Close()
+	})
 	return dbus.UnixFD(theirs.Fd()), nil //nolint:gosec // descriptors are small numbers
 }
 
