@@ -100,7 +100,7 @@ func ofStatus(status ctap.Status) *failure {
 	case ctap.KeepaliveCancel:
 		return &failure{what: "cancelled", code: codeRefused}
 	case ctap.NotAllowed:
-		return &failure{what: "the daemon does not allow this", hint: "is it yours? look at `localpasskey status`", code: codeUnavailable}
+		return &failure{what: "the daemon does not allow this", hint: "is it yours? The system's service serves those who are logged in (`loginctl`)", code: codeUnavailable}
 	default:
 		return &failure{what: "the daemon answered " + status.Error(), hint: "its log says why", code: codeFailed}
 	}

@@ -58,8 +58,11 @@ func (r *run) connected(ctx context.Context, act func(s *session) error) (err er
 
 // whereAsked tells the person where to look.
 func whereAsked(status *ctap.StatusResponse) string {
-	if status != nil && status.Prompt == ctap.PromptAgent {
+	switch {
+	case status != nil && status.Prompt == ctap.PromptAgent:
 		return "Your agent asks you now: look for its dialog…"
+	case status != nil && status.Prompt == ctap.PromptNone:
+		return "There is nobody to ask you: run `localpasskey agent` in your session, and try again…"
 	}
 	if status != nil && status.Prompt == ctap.PromptTouchID {
 		return "Touch ID asks you now…"

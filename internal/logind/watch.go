@@ -225,7 +225,7 @@ func (w *watch) delaySleep(ctx context.Context) {
 		w.log.WarnContext(ctx, "logind does not wait for us before the machine sleeps", "cause", err)
 		return
 	}
-	w.delay = os.NewFile(uintptr(fd), "inhibitor") //nolint:gosec // A descriptor is never negative.
+	w.delay = os.NewFile(uintptr(fd), "inhibitor") //nolint:gosec // a descriptor that the kernel gave
 }
 
 func (w *watch) letSleep() {

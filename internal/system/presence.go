@@ -36,6 +36,6 @@ func (s *Service) apply(t *tenant) {
 	}
 	t.away = !here
 	if err := t.SetPresent(here); err != nil {
-		s.Log.ErrorContext(context.Background(), "cannot follow who is at the machine", "uid", t.uid, "cause", err)
+		s.Log.ErrorContext(context.Background(), "cannot follow who is at the machine", "owner", t.uid, "cause", err)
 	}
 }

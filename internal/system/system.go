@@ -180,7 +180,7 @@ func (s *Service) of(uid int) *daemon.Daemon {
 }
 
 func (s *Service) configFor(uid int) daemon.Config {
-	log := s.Log.With("uid", uid)
+	log := s.Log.With("owner", uid)
 	c := daemon.Config{
 		StorePath: s.storePath(uid),
 		OpenTPM:   s.turns.Of(uid, s.OpenTPM),

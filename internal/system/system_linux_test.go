@@ -69,7 +69,7 @@ func newRig(t *testing.T) *rig {
 	dir, err := os.MkdirTemp("", "system")
 	check(t, err)
 	t.Cleanup(func() { check(t, os.RemoveAll(dir)) })
-	check(t, os.Chmod(dir, 0o755))
+	check(t, os.Chmod(dir, 0o755)) // all users reach the socket
 	chip, err := swtpm.Start(t.Context(), t.TempDir())
 	check(t, err)
 	t.Cleanup(func() { check(t, chip.Close()) })

@@ -31,6 +31,12 @@ fi
 if [ -d /run/udev ] && have udevadm; then
   udevadm control --reload || true
   udevadm trigger --subsystem-match=misc --subsystem-match=tpmrm --subsystem-match=hidraw --action=change || true
+  # These two by name, and waited for: the service opens them when it starts.
+  for device in /dev/uhid /dev/tpmrm0; do
+    if [ -e "$device" ]; then
+      udevadm trigger --settle --action=change "$device" || true
+    fi
+  done
 fi
 if [ -d /run/systemd/system ] && have systemctl; then
   systemctl daemon-reload || true

@@ -75,7 +75,7 @@ func check(t testing.TB, err error) {
 // StartBus starts the bus.
 func (l *Logind) StartBus() {
 	l.t.Helper()
-	l.bus = exec.CommandContext(context.Background(), "dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address", "--address="+l.Address) //nolint:gosec // A bus of the test's own.
+	l.bus = exec.CommandContext(context.Background(), "dbus-daemon", "--session", "--nofork", "--nopidfile", "--print-address", "--address="+l.Address) //nolint:gosec // an address of ours
 	l.bus.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
 	out, err := l.bus.StdoutPipe()
 	check(l.t, err)
@@ -236,7 +236,11 @@ func (m manager) Inhibit(what, _, _, mode string) (dbus.UnixFD, *dbus.Error) {
 	m.l.mu.Lock()
 	defer m.l.mu.Unlock()
 	m.l.delays = append(m.l.delays, delay{ours, theirs})
-	m.l.t.Cleanup(func() { _ = ours.Close(); _ = theirs.Close() })
+	m.l.t.Cleanup(func() {
+		m.l.mu.Lock()
+		defer m.l.mu.Unlock()
+		_, _ = ours.Close(), theirs.Close()
+	})
 	return dbus.UnixFD(theirs.Fd()), nil //nolint:gosec // descriptors are small numbers
 }
 
