@@ -119,7 +119,7 @@ func table() map[string]row {
 		"internal/inventory": {calls, nil},
 		"internal/browsers":  {nil, nil},
 		"internal/demand":    {calls, nil},
-		"internal/doctor":    {join(calls, "internal/socket"), []string{modSys, modDBus}},
+		"internal/doctor":    {join(calls, "internal/socket", "internal/browsers"), []string{modSys, modDBus}},
 		// The demo plays everybody: platform, relying party, person and attacker.
 		"internal/demo": {
 			join(decision, "internal/daemon", "internal/socket", "internal/swtpm"),

@@ -12,6 +12,7 @@ package browsers
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -21,10 +22,12 @@ import (
 // What the two sides are known by to browsers: the host's name, and the extension's ID in
 // each family. Chromium derives its ID from the key in the extension's manifest.
 const (
-	HostName    = "localpasskey.browser"
-	ChromiumID  = "ifeomefcpkdpfpofjjaljmcdmmgedimc"
-	FirefoxID   = "extension@localpasskey"
-	description = "LocalPasskey: passkeys in this computer's own hardware"
+	HostName   = "localpasskey.browser"
+	ChromiumID = "ifeomefcpkdpfpofjjaljmcdmmgedimc"
+	FirefoxID  = "extension@localpasskey"
+	// ManifestName is the file by which a browser knows the host.
+	ManifestName = HostName + ".json"
+	description  = "LocalPasskey: passkeys in this computer's own hardware"
 )
 
 // Family is who made a browser's engine, and so how its manifests look.
@@ -121,6 +124,21 @@ func ofAll() []candidate {
 	}
 }
 
+// Directories are where a browser of that name, no snap and no flatpak, looks for manifests
+// on Linux: below the person's home, and below the root for all; "" for nowhere.
+func Directories(name string) (f Family, person, machine string) {
+	of := func(all []candidate) string {
+		for _, c := range all {
+			if c.name == name && c.packaging == Plain {
+				f = c.family
+				return c.dir
+			}
+		}
+		return ""
+	}
+	return f, of(ofPerson()), of(ofAll())
+}
+
 // Find gives the browsers that are here: those that the person has used, or with everybody
 // those installed for all.
 func (p Places) Find(everybody bool) []Browser {
@@ -156,7 +174,7 @@ func (b Browser) Manifest() string {
 	if b.Dir == "" {
 		return ""
 	}
-	return filepath.Join(b.Dir, HostName+".json")
+	return filepath.Join(b.Dir, ManifestName)
 }
 
 // Installed gives the program that the browser would start, "" where there is no manifest
@@ -169,7 +187,10 @@ func (b Browser) Installed() (program string, err error) {
 	if err != nil {
 		return "", err
 	}
-	return b.read(content)
+	if program, err = ReadManifest(b.Family, content); err != nil {
+		return "", fmt.Errorf("%s: %w", b.Manifest(), err)
+	}
+	return program, nil
 }
 
 // Remove removes the browser's manifest of ours; removed is false where there was none.

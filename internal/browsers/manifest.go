@@ -37,15 +37,18 @@ func (b Browser) manifest(program string) manifest {
 
 const chromiumOrigin = "chrome-extension://" + ChromiumID + "/"
 
-// read gives the program of a manifest that lets our extension in.
-func (b Browser) read(content []byte) (program string, err error) {
+// ReadManifest gives the program of a manifest that lets our extension of that family in.
+func ReadManifest(f Family, content []byte) (program string, err error) {
 	var m manifest
 	if err := json.Unmarshal(content, &m); err != nil {
-		return "", fmt.Errorf("%s: %w", b.Manifest(), err)
+		return "", fmt.Errorf("it is no manifest: %w", err)
 	}
-	want := b.manifest(m.Path)
-	if m.Name != want.Name || m.Type != want.Type || !slices.Equal(m.Origins, want.Origins) || !slices.Equal(m.Extensions, want.Extensions) {
-		return "", fmt.Errorf("%s: not for our extension", b.Manifest())
+	want := Browser{Family: f}.manifest(m.Path)
+	if m.Name != want.Name || !slices.Equal(m.Origins, want.Origins) || !slices.Equal(m.Extensions, want.Extensions) {
+		return "", errors.New("it is not for our extension")
+	}
+	if m.Type != want.Type || !filepath.IsAbs(m.Path) {
+		return "", errors.New("it does not name a program as browsers want it")
 	}
 	return m.Path, nil
 }

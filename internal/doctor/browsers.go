@@ -7,25 +7,22 @@ import (
 )
 
 // browser is one that can use passkeys, in the ways it comes. Names of flatpaks are those
-// of Flathub; directories of manifests are the browsers' documentation's.
+// of Flathub.
 type browser struct {
 	name     string
 	programs []string
 	snap     string
 	flatpak  string
-	user     string // directory of the person's manifests, below Home
-	system   string // directory of the machine's
 }
 
 func knownBrowsers() []browser {
-	const hosts = "NativeMessagingHosts"
 	return []browser{
-		{"Firefox", []string{"firefox", "firefox-esr"}, "firefox", "org.mozilla.firefox", ".mozilla/native-messaging-hosts", "/usr/lib/mozilla/native-messaging-hosts"},
-		{"Chromium", []string{"chromium", "chromium-browser"}, "chromium", "org.chromium.Chromium", ".config/chromium/" + hosts, "/etc/chromium/native-messaging-hosts"},
-		{"Chrome", []string{"google-chrome-stable", "google-chrome"}, "", "com.google.Chrome", ".config/google-chrome/" + hosts, "/etc/opt/chrome/native-messaging-hosts"},
-		{"Edge", []string{"microsoft-edge-stable", "microsoft-edge"}, "", "com.microsoft.Edge", ".config/microsoft-edge/" + hosts, "/etc/opt/edge/native-messaging-hosts"},
-		{"Brave", []string{"brave-browser-stable", "brave-browser"}, "brave", "com.brave.Browser", ".config/BraveSoftware/Brave-Browser/" + hosts, ""},
-		{"Vivaldi", []string{"vivaldi-stable", "vivaldi"}, "", "com.vivaldi.Vivaldi", ".config/vivaldi/" + hosts, ""},
+		{"Firefox", []string{"firefox", "firefox-esr"}, "firefox", "org.mozilla.firefox"},
+		{"Chromium", []string{"chromium", "chromium-browser"}, "chromium", "org.chromium.Chromium"},
+		{"Chrome", []string{"google-chrome-stable", "google-chrome"}, "", "com.google.Chrome"},
+		{"Edge", []string{"microsoft-edge-stable", "microsoft-edge"}, "", "com.microsoft.Edge"},
+		{"Brave", []string{"brave-browser-stable", "brave-browser"}, "brave", "com.brave.Browser"},
+		{"Vivaldi", []string{"vivaldi-stable", "vivaldi"}, "", "com.vivaldi.Vivaldi"},
 	}
 }
 

@@ -77,18 +77,22 @@ func TestManifests(t *testing.T) {
 	only(t, b.manifests(), NotNeeded, "does not know /usr/lib/localpasskey/localpasskey-browser")
 
 	const path = "/usr/lib/mozilla/native-messaging-hosts/localpasskey.browser.json"
+	named := func(kind, program string) string {
+		return `{"name": "localpasskey.browser", "description": "x", "allowed_extensions": ["extension@localpasskey"], "type": "` + kind + `", "path": "` + program + `"}`
+	}
 	for content, want := range map[string]string{
-		`{"name": "localpasskey.browser"`:                                   "is no manifest",
-		`{"type": "stdio", "path": "localpasskey-browser"}`:                 "as browsers want it",
-		`{"type": "other", "path": "/usr/bin/firefox"}`:                     "as browsers want it",
-		`{"type": "stdio", "path": "/usr/libexec/localpasskey-browser"}`:    "which is no program",
-		`{"type": "stdio", "path": "/usr/lib/mozilla"}`:                     "which is no program",
-		`{"type": "stdio", "path": "/usr/lib/mozilla/../../../etc/passwd"}`: "which is no program",
+		`{"name": "localpasskey.browser"`:                      "is no manifest",
+		`{"type": "stdio", "path": "/usr/bin/firefox"}`:        "not for our extension",
+		named("stdio", "localpasskey-browser"):                 "as browsers want it",
+		named("other", "/usr/bin/firefox"):                     "as browsers want it",
+		named("stdio", "/usr/libexec/localpasskey-browser"):    "which is no program",
+		named("stdio", "/usr/lib/mozilla"):                     "which is no program",
+		named("stdio", "/usr/lib/mozilla/../../../etc/passwd"): "which is no program",
 	} {
 		b.file(path, content, 0o644)
 		only(t, b.manifests(), Problem, want)
 	}
-	b.file(path, `{"type": "stdio", "path": "/usr/lib/localpasskey/localpasskey-browser"}`, 0o644)
+	b.file(path, named("stdio", "/usr/lib/localpasskey/localpasskey-browser"), 0o644)
 	only(t, b.manifests(), OK, path)
 	// The person's own comes first.
 	b.file("/home/alice/.mozilla/native-messaging-hosts/localpasskey.browser.json", `{}`, 0o644)

@@ -1,9 +1,10 @@
 package doctor
 
 import (
-	"encoding/json"
 	"path/filepath"
-	"strings"
+	"slices"
+
+	"github.com/localpasskey/localpasskey/internal/browsers"
 )
 
 // hostProgram is what a browser starts for its extension (native messaging).
@@ -21,7 +22,7 @@ func (m Machine) manifests() []Finding {
 		path := m.manifest(b)
 		switch {
 		case path != "":
-			found = append(found, m.readManifest(check+", "+b.name, path))
+			found = append(found, m.readManifest(check+", "+b.name, b, path))
 		case host != "" && m.native(b) != "":
 			found = append(found, notNeeded(check+", "+b.name, "the browser does not know "+host+", and uses the security key; for the extension, run `localpasskey browser install`"))
 		}
@@ -35,34 +36,25 @@ func (m Machine) manifests() []Finding {
 // manifest gives the file by which a browser knows us, the person's before the machine's;
 // "" for none.
 func (m Machine) manifest(b browser) string {
-	for _, dir := range []string{filepath.Join(m.Home, b.user), b.system} {
-		if dir == "" {
-			continue
-		}
-		for _, name := range m.list(dir) {
-			if strings.Contains(name, "localpasskey") && strings.HasSuffix(name, ".json") {
-				return filepath.Join(dir, name)
-			}
+	_, person, machine := browsers.Directories(b.name)
+	for _, dir := range []string{filepath.Join(m.Home, person), filepath.Join("/", machine)} {
+		if slices.Contains(m.list(dir), browsers.ManifestName) {
+			return filepath.Join(dir, browsers.ManifestName)
 		}
 	}
 	return ""
 }
 
-// readManifest tells whether a browser can start what a manifest names.
-func (m Machine) readManifest(check, path string) Finding {
-	var manifest struct {
-		Path string `json:"path"`
-		Type string `json:"type"`
-	}
-	again := "remove it, and install the extension's program again"
-	if err := json.Unmarshal([]byte(m.read(path)), &manifest); err != nil {
-		return wrong(check, path+" is no manifest: "+err.Error(), again)
-	}
+// readManifest tells whether a browser can start what a manifest names, for our extension.
+func (m Machine) readManifest(check string, b browser, path string) Finding {
+	const again = "remove it, and run `localpasskey browser install`"
+	family, _, _ := browsers.Directories(b.name)
+	program, err := browsers.ReadManifest(family, []byte(m.read(path)))
 	switch {
-	case manifest.Type != "stdio" || !filepath.IsAbs(manifest.Path):
-		return wrong(check, path+" does not name a program as browsers want it", again)
-	case !m.executable(manifest.Path):
-		return wrong(check, path+" names "+manifest.Path+", which is no program", again)
+	case err != nil:
+		return wrong(check, path+": "+err.Error(), again)
+	case !m.executable(program):
+		return wrong(check, path+" names "+program+", which is no program", again)
 	default:
 		return ok(check, path)
 	}
