@@ -225,7 +225,7 @@ func (s *salts) reveal(raw cbor.Raw) (*values, error) {
 		return nil, err
 	}
 	defer plain.Wipe()
-	got := append(base64url(nil), plain.Reveal()...)
+	got := append(webauthn.Base64URL(nil), plain.Reveal()...)
 	switch len(got) {
 	case outputBytes:
 		return &values{First: got}, nil

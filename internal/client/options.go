@@ -2,34 +2,20 @@ package client
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"io"
 
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
-
-// base64url is a byte string in WebAuthn's JSON (§5.1.8).
-type base64url []byte
-
-// MarshalText writes it without padding.
-func (b base64url) MarshalText() ([]byte, error) {
-	return base64.RawURLEncoding.AppendEncode(nil, b), nil
-}
-
-// UnmarshalText reads it without padding, in its one form.
-func (b *base64url) UnmarshalText(text []byte) (err error) {
-	*b, err = base64.RawURLEncoding.Strict().DecodeString(string(text))
-	return err
-}
 
 // descriptor is PublicKeyCredentialDescriptorJSON.
 type descriptor struct {
-	Type       string    `json:"type"`
-	ID         base64url `json:"id"`
-	Transports []string  `json:"transports"`
+	Type       string             `json:"type"`
+	ID         webauthn.Base64URL `json:"id"`
+	Transports []string           `json:"transports"`
 }
 
 // CreationOptions are PublicKeyCredentialCreationOptionsJSON (§5.1.8), as far as they are
@@ -40,11 +26,11 @@ type CreationOptions struct {
 		Name string  `json:"name"`
 	} `json:"rp"`
 	User struct {
-		ID          base64url `json:"id"`
-		Name        string    `json:"name"`
-		DisplayName string    `json:"displayName"`
+		ID          webauthn.Base64URL `json:"id"`
+		Name        string             `json:"name"`
+		DisplayName string             `json:"displayName"`
 	} `json:"user"`
-	Challenge  base64url `json:"challenge"`
+	Challenge  webauthn.Base64URL `json:"challenge"`
 	Parameters []struct {
 		Type      string         `json:"type"`
 		Algorithm cose.Algorithm `json:"alg"`
@@ -65,13 +51,13 @@ type CreationOptions struct {
 
 // RequestOptions are PublicKeyCredentialRequestOptionsJSON (§5.1.8) in the same way.
 type RequestOptions struct {
-	Challenge           base64url    `json:"challenge"`
-	TimeoutMilliseconds *float64     `json:"timeout"`
-	RPID                *string      `json:"rpId"`
-	Allow               []descriptor `json:"allowCredentials"`
-	UserVerification    string       `json:"userVerification"`
-	Hints               []string     `json:"hints"`
-	Extensions          inputs       `json:"extensions"`
+	Challenge           webauthn.Base64URL `json:"challenge"`
+	TimeoutMilliseconds *float64           `json:"timeout"`
+	RPID                *string            `json:"rpId"`
+	Allow               []descriptor       `json:"allowCredentials"`
+	UserVerification    string             `json:"userVerification"`
+	Hints               []string           `json:"hints"`
+	Extensions          inputs             `json:"extensions"`
 }
 
 // inputs are the extension inputs that are ours to answer (§10).
@@ -90,8 +76,8 @@ type inputs struct {
 
 // values are one or two inputs or outputs of prf (§10.1.4).
 type values struct {
-	First  base64url  `json:"first"`
-	Second *base64url `json:"second,omitempty"`
+	First  webauthn.Base64URL  `json:"first"`
+	Second *webauthn.Base64URL `json:"second,omitempty"`
 }
 
 // From the specification: §5.4.4, §5.4.5, §5.4.6, §5.4.7, §5.8.6, §5.8.7.
@@ -110,25 +96,25 @@ const (
 
 // Credential is RegistrationResponseJSON or AuthenticationResponseJSON (§5.1.8).
 type Credential struct {
-	ID         base64url `json:"id"`
-	RawID      base64url `json:"rawId"`
-	Type       string    `json:"type"`
-	Attachment string    `json:"authenticatorAttachment"`
-	Response   response  `json:"response"`
-	Extensions outputs   `json:"clientExtensionResults"`
+	ID         webauthn.Base64URL `json:"id"`
+	RawID      webauthn.Base64URL `json:"rawId"`
+	Type       string             `json:"type"`
+	Attachment string             `json:"authenticatorAttachment"`
+	Response   response           `json:"response"`
+	Extensions outputs            `json:"clientExtensionResults"`
 }
 
 type response struct {
-	ClientData base64url `json:"clientDataJSON"`
-	AuthData   base64url `json:"authenticatorData"`
+	ClientData webauthn.Base64URL `json:"clientDataJSON"`
+	AuthData   webauthn.Base64URL `json:"authenticatorData"`
 	// Of a registration.
-	Attestation base64url      `json:"attestationObject,omitempty"`
-	Transports  []string       `json:"transports,omitempty"`
-	PublicKey   base64url      `json:"publicKey,omitempty"` // SubjectPublicKeyInfo, DER
-	Algorithm   cose.Algorithm `json:"publicKeyAlgorithm,omitempty"`
+	Attestation webauthn.Base64URL `json:"attestationObject,omitempty"`
+	Transports  []string           `json:"transports,omitempty"`
+	PublicKey   webauthn.Base64URL `json:"publicKey,omitempty"` // SubjectPublicKeyInfo, DER
+	Algorithm   cose.Algorithm     `json:"publicKeyAlgorithm,omitempty"`
 	// Of an assertion.
-	Signature  base64url `json:"signature,omitempty"`
-	UserHandle base64url `json:"userHandle,omitempty"`
+	Signature  webauthn.Base64URL `json:"signature,omitempty"`
+	UserHandle webauthn.Base64URL `json:"userHandle,omitempty"`
 }
 
 // outputs are the extension outputs (§10).

@@ -4,17 +4,18 @@ import (
 	"context"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/webauthn"
 )
 
 // SignalOptions are the members of UnknownCredentialOptions, AllAcceptedCredentialsOptions
 // and CurrentUserDetailsOptions (§5.1.10).
 type SignalOptions struct {
-	RPID         string      `json:"rpId"`
-	CredentialID base64url   `json:"credentialId"`
-	UserID       base64url   `json:"userId"`
-	Accepted     []base64url `json:"allAcceptedCredentialIds"`
-	Name         string      `json:"name"`
-	DisplayName  string      `json:"displayName"`
+	RPID         string               `json:"rpId"`
+	CredentialID webauthn.Base64URL   `json:"credentialId"`
+	UserID       webauthn.Base64URL   `json:"userId"`
+	Accepted     []webauthn.Base64URL `json:"allAcceptedCredentialIds"`
+	Name         string               `json:"name"`
+	DisplayName  string               `json:"displayName"`
 }
 
 // Signal passes on what a page says of its relying party's passkeys. It tells the page

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
-	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,23 +29,9 @@ type browser struct {
 	pin    secret.Bytes
 }
 
-// base64url is a byte string in WebAuthn's JSON (§5.1.8).
-type base64url []byte
-
-// MarshalText writes it without padding.
-func (b base64url) MarshalText() ([]byte, error) {
-	return base64.RawURLEncoding.AppendEncode(nil, b), nil
-}
-
-// UnmarshalText reads it without padding.
-func (b *base64url) UnmarshalText(text []byte) (err error) {
-	*b, err = base64.RawURLEncoding.DecodeString(string(text))
-	return err
-}
-
 type descriptorJSON struct {
-	ID   base64url `json:"id"`
-	Type string    `json:"type"`
+	ID   webauthn.Base64URL `json:"id"`
+	Type string             `json:"type"`
 }
 
 // creationJSON is PublicKeyCredentialCreationOptionsJSON, as far as it is used here.
@@ -57,11 +42,11 @@ type creationJSON struct {
 			Name string `json:"name"`
 		} `json:"rp"`
 		User struct {
-			ID          base64url `json:"id"`
-			Name        string    `json:"name"`
-			DisplayName string    `json:"displayName"`
+			ID          webauthn.Base64URL `json:"id"`
+			Name        string             `json:"name"`
+			DisplayName string             `json:"displayName"`
 		} `json:"user"`
-		Challenge  base64url `json:"challenge"`
+		Challenge  webauthn.Base64URL `json:"challenge"`
 		Parameters []struct {
 			Type      string         `json:"type"`
 			Algorithm cose.Algorithm `json:"alg"`
@@ -73,30 +58,30 @@ type creationJSON struct {
 // requestJSON is PublicKeyCredentialRequestOptionsJSON, as far as it is used here.
 type requestJSON struct {
 	PublicKey struct {
-		Challenge base64url        `json:"challenge"`
-		RPID      string           `json:"rpId"`
-		Allow     []descriptorJSON `json:"allowCredentials"`
+		Challenge webauthn.Base64URL `json:"challenge"`
+		RPID      string             `json:"rpId"`
+		Allow     []descriptorJSON   `json:"allowCredentials"`
 	} `json:"publicKey"`
 }
 
 // responseJSON is the response member of RegistrationResponseJSON and of
 // AuthenticationResponseJSON.
 type responseJSON struct {
-	ClientData  base64url `json:"clientDataJSON"`
-	Attestation base64url `json:"attestationObject,omitempty"`
-	AuthData    base64url `json:"authenticatorData,omitempty"`
-	Signature   base64url `json:"signature,omitempty"`
-	UserHandle  base64url `json:"userHandle,omitempty"`
-	Transports  []string  `json:"transports,omitempty"`
+	ClientData  webauthn.Base64URL `json:"clientDataJSON"`
+	Attestation webauthn.Base64URL `json:"attestationObject,omitempty"`
+	AuthData    webauthn.Base64URL `json:"authenticatorData,omitempty"`
+	Signature   webauthn.Base64URL `json:"signature,omitempty"`
+	UserHandle  webauthn.Base64URL `json:"userHandle,omitempty"`
+	Transports  []string           `json:"transports,omitempty"`
 }
 
 type credentialJSON struct {
-	ID         base64url      `json:"id"`
-	RawID      base64url      `json:"rawId"`
-	Type       string         `json:"type"`
-	Response   responseJSON   `json:"response"`
-	Extensions map[string]any `json:"clientExtensionResults"`
-	Attachment string         `json:"authenticatorAttachment"`
+	ID         webauthn.Base64URL `json:"id"`
+	RawID      webauthn.Base64URL `json:"rawId"`
+	Type       string             `json:"type"`
+	Response   responseJSON       `json:"response"`
+	Extensions map[string]any     `json:"clientExtensionResults"`
+	Attachment string             `json:"authenticatorAttachment"`
 }
 
 func credential(id []byte, response responseJSON) credentialJSON {
