@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"encoding/xml"
 	"os"
 	"path/filepath"
 	"strings"
@@ -52,8 +53,8 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, values[name], want)
 		}
 	}
-	const sections, perSize, commands, daemonRows = 2, 6, 12, 4
-	if want := sections + 3*perSize + perSize + commands + daemonRows + 1; len(rows.rows) != want {
+	const sections, perSize, commands, daemonRows, modelled = 2, 6, 12, 4, 16
+	if want := sections + 3*perSize + perSize + commands + daemonRows + modelled + 1; len(rows.rows) != want {
 		t.Errorf("%d rows, want %d", len(rows.rows), want)
 	}
 	checkOutput(t, rows)
@@ -102,5 +103,43 @@ func TestVerdicts(t *testing.T) {
 	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
 	if len(lines) != 3 || !strings.HasSuffix(lines[1], " met") || !strings.HasSuffix(lines[2], " NOT MET") {
 		t.Errorf("%q", lines)
+	}
+}
+
+// TestModel: of 4 commands 3 are light; after the gesture there is the signature alone.
+func TestModel(t *testing.T) {
+	t.Parallel()
+	rows := &table{rows: []row{{Name: signInCounted, Value: 4}, {Name: signInCounted + afterTheGesture, Value: 1}}}
+	if err := model(rows); err != nil {
+		t.Fatal(err)
+	}
+	if all, after := rows.rows[2], rows.rows[3]; all.Value != 3*21+42.3 || after.Value != 42.3 || after.Ratio != 1 {
+		t.Errorf("%+v, %+v", all, after)
+	}
+	if model(new(table)) == nil {
+		t.Error("nothing was counted, and it is modelled")
+	}
+}
+
+// TestPlot: every ratio has a bar, and nothing in it is markup of a name's.
+func TestPlot(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "plot.svg")
+	rows := &table{rows: []row{{Section: "<S>", Name: "a & b", Ratio: 2, Against: "c"}, {Section: "<S>", Name: "d", Ratio: 1, Against: "c"}, {Name: "no ratio"}}}
+	if err := rows.plot(file); err != nil {
+		t.Fatal(err)
+	}
+	content, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(content); strings.Count(got, "<rect ") != 2 || !strings.Contains(got, "&lt;S&gt;") || !strings.Contains(got, "a &amp; b") || strings.Contains(got, "no ratio") {
+		t.Errorf("%s", got)
+	}
+	if err := xml.Unmarshal(content, new(struct{ XMLName xml.Name })); err != nil {
+		t.Error(err)
+	}
+	if new(table).plot(file) == nil {
+		t.Error("nothing is plotted")
 	}
 }

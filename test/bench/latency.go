@@ -191,6 +191,12 @@ func (r *rig) report(m samples, t *table) {
 	}
 }
 
+// signInCounted and afterTheGesture name the rows that model works with.
+const (
+	signInCounted   = "sign in, sent"
+	afterTheGesture = ", after the gesture"
+)
+
 // countCommands counts what reaches the TPM: as we send it, and as the kernel's
 // resource manager makes of it, which swaps around every command.
 func (r *rig) countCommands(ctx context.Context, t *table) error {
@@ -207,7 +213,7 @@ func (r *rig) countCommands(ctx context.Context, t *table) error {
 		for i, where := range []string{"sent", "at the chip, behind /dev/tpmrm0"} {
 			in, after := seen[answered][i]-seen[asked][i], seen[answered][i]-seen[acted][i]
 			t.add(row{Section: section, Name: what.name + ", " + where, Value: float64(in), Unit: "commands"})
-			t.add(row{Section: section, Name: what.name + ", " + where + ", after the gesture", Value: float64(after), Unit: "commands"})
+			t.add(row{Section: section, Name: what.name + ", " + where + afterTheGesture, Value: float64(after), Unit: "commands"})
 		}
 	}
 	return nil

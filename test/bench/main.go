@@ -17,6 +17,7 @@ type options struct {
 	sizes sizes
 	runs  int
 	json  string
+	svg   string
 	serve string
 }
 
@@ -36,6 +37,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	f.SetOutput(stderr)
 	f.IntVar(&o.runs, "runs", 31, "samples of each kind")
 	f.StringVar(&o.json, "json", "", "write the figures to this `FILE` too")
+	f.StringVar(&o.svg, "svg", "", "draw the ratios into this `FILE`")
 	f.StringVar(&o.serve, "serve", "", "be the daemon that is measured, on the files in this `DIR` (bench starts itself so)")
 	if err := f.Parse(args); err != nil {
 		return err
@@ -51,6 +53,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 		return err
 	}
 	t.print(stdout)
+	if o.svg != "" {
+		if err := t.plot(o.svg); err != nil {
+			return err
+		}
+	}
 	if o.json == "" {
 		return nil
 	}
@@ -75,6 +82,9 @@ func measure(ctx context.Context, o *options, t *table, progress io.Writer) (err
 		return err
 	}
 	if err := r.countCommands(ctx, t); err != nil {
+		return err
+	}
+	if err := model(t); err != nil {
 		return err
 	}
 	if err := r.measureOpening(ctx, o.runs, t); err != nil {
