@@ -71,6 +71,9 @@ func withChromium(t *testing.T, s *site.Site, v *visitor, headless *launched[*br
 	v.key = plug(t, state, "-uv=false")
 	v.try(t, typed()...)
 	v.key.pull(t)
+	v.key = plug(t, t.TempDir(), "-uv=false")
+	v.try(t, firstPIN(), changedPIN())
+	v.key.pull(t)
 }
 
 // withFirefox does all headless: its dialogs are answered from inside. It gives the state

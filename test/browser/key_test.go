@@ -126,13 +126,18 @@ func (k *key) asked(t *testing.T) []question {
 // setPIN sets the first PIN, as a program for that would.
 func setPIN(t *testing.T, pin string) {
 	t.Helper()
+	withKey(t, func(p ctap.Platform) { check(t, p.SetPIN(t.Context(), secret.Of([]byte(pin)))) })
+}
+
+// withKey speaks to the key at its node, as a platform.
+func withKey(t *testing.T, do func(p ctap.Platform)) {
+	t.Helper()
 	file, err := os.OpenFile(node(t), os.O_RDWR, 0)
 	check(t, err)
 	defer file.Close()
 	hid, err := hidtest.NewHID(hidtest.Hidraw{File: file})
 	check(t, err)
-	platform := ctap.Platform{Authenticator: ctap.NewClient(hid), Protocol: pinuv.Two}
-	check(t, platform.SetPIN(t.Context(), secret.Of([]byte(pin))))
+	do(ctap.Platform{Authenticator: ctap.NewClient(hid), Protocol: pinuv.Two})
 }
 
 // node waits for the one node in /dev that is our device's.
