@@ -30,6 +30,8 @@ udevadm udev
 /lib/systemd/system/dbus.service dbus
 /lib/*/security/pam_systemd.so libpam-systemd
 fido2-token fido2-tools
+/lib/*/security/pam_u2f.so libpam-u2f
+pamtester pamtester
 ssh-keygen openssh-client
 sshd openssh-server
 git git
