@@ -360,10 +360,10 @@ func (v *visitor) list(t *testing.T) {
 	v.picture(t, p, "list.html")
 }
 
-// picture keeps what a page looks like where PICTURES names a directory.
+// picture keeps what a page looks like where LOCALPASSKEY_SCREENSHOTS names a directory.
 func (v *visitor) picture(t *testing.T, p browser.Page, path string) {
 	t.Helper()
-	dir := os.Getenv("PICTURES")
+	dir := os.Getenv("LOCALPASSKEY_SCREENSHOTS")
 	if dir == "" {
 		return
 	}
