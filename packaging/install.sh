@@ -17,6 +17,9 @@
 #   *.service, *.socket       units of the system; below user/, or *-agent.*: of each user
 #   *.rules                   rules of udev; below polkit/: of polkit
 #   *sysusers*, *tmpfiles*, *modules*   for sysusers.d, tmpfiles.d, modules-load.d
+#
+# And where browsers of all users look, outside of PREFIX: the file by which they find
+# localpasskey-browser, for the extension.
 set -eu
 cd "$(dirname "$0")/.."
 umask 022
@@ -90,7 +93,23 @@ shell bash share/bash-completion/completions/localpasskey
 shell zsh "$ZSH/_localpasskey"
 shell fish share/fish/vendor_completions.d/localpasskey.fish
 
+# manifest FAMILY DIRECTORY lets browsers that look there start localpasskey-browser.
+manifest() {
+  "$NATIVE" browser manifest "$1" --host "$PREFIX/bin/localpasskey-browser" >"$work/manifest"
+  install -d "${DESTDIR:-}$2"
+  install -m 0644 "$work/manifest" "${DESTDIR:-}$2/localpasskey.browser.json"
+  echo "${DESTDIR:-}$2/localpasskey.browser.json"
+}
+
 if [ "$(uname)" = Linux ]; then
+  case " $* " in
+    *" localpasskey-browser "*)
+      manifest chromium /etc/chromium/native-messaging-hosts
+      manifest chromium /etc/opt/chrome/native-messaging-hosts
+      manifest chromium /etc/opt/edge/native-messaging-hosts
+      manifest firefox /usr/lib/mozilla/native-messaging-hosts
+      ;;
+  esac
   find packaging/linux -type f ! -name '*.go' ! -name '*.md' | LC_ALL=C sort >"$work/list"
   while read -r file; do
     system "$file"

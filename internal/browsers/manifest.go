@@ -35,6 +35,15 @@ func (b Browser) manifest(program string) manifest {
 	return m
 }
 
+// Manifest is a host's manifest for the browsers of a family, as a file.
+func Manifest(f Family, program string) ([]byte, error) {
+	if !filepath.IsAbs(program) {
+		return nil, fmt.Errorf("%s is no absolute path", program)
+	}
+	content, err := json.MarshalIndent(Browser{Family: f}.manifest(program), "", "  ")
+	return append(content, '\n'), err
+}
+
 const chromiumOrigin = "chrome-extension://" + ChromiumID + "/"
 
 // ReadManifest gives the program of a manifest that lets our extension of that family in.
@@ -55,13 +64,10 @@ func ReadManifest(f Family, content []byte) (program string, err error) {
 
 // Install writes the browser's manifest for the program, whose path must be absolute.
 func (b Browser) Install(program string) (err error) {
-	if !filepath.IsAbs(program) {
-		return fmt.Errorf("%s is no absolute path", program)
-	}
 	if b.Dir == "" {
 		return errors.New("this browser starts no programs of the machine")
 	}
-	content, err := json.MarshalIndent(b.manifest(program), "", "  ")
+	content, err := Manifest(b.Family, program)
 	if err != nil {
 		return err
 	}
@@ -72,7 +78,7 @@ func (b Browser) Install(program string) (err error) {
 	if err != nil {
 		return err
 	}
-	_, err = file.Write(append(content, '\n'))
+	_, err = file.Write(content)
 	err = errors.Join(err, file.Chmod(fileMode), file.Close())
 	if err == nil {
 		err = os.Rename(file.Name(), b.Manifest())

@@ -57,10 +57,32 @@ func Command(around command.Program, log browsers.Log) *cobra.Command {
 	remove := &cobra.Command{Use: "remove", Short: "Take that back", Args: cobra.NoArgs, RunE: g.Does(noHome(g.remove))}
 	status := &cobra.Command{Use: "status", Short: "Which browsers reach LocalPasskey, and has the extension connected", Args: cobra.NoArgs, RunE: g.Does(noHome(g.status))}
 	status.Flags().BoolVar(&g.json, "json", false, "write JSON")
+	c.AddCommand(g.manifestCommand())
 	for _, sub := range []*cobra.Command{install, remove, status} {
 		sub.Flags().BoolVar(&g.everyone, "system", false, "for everybody on this machine (needs root)")
 		c.AddCommand(sub)
 	}
+	return c
+}
+
+// manifestCommand is for whoever packages the program: directories of browsers that are not
+// here yet get the file too.
+func (g *group) manifestCommand() *cobra.Command {
+	c := &cobra.Command{
+		Use: "manifest chromium|firefox", Short: "Write the file by which browsers find the host", Hidden: true, Args: cobra.ExactArgs(1),
+		RunE: g.Does(func(_ context.Context, args []string) error {
+			family := browsers.Family(args[0])
+			if family != browsers.Chromium && family != browsers.Firefox {
+				return &exit.Error{What: "there is no family " + args[0], Hint: "chromium or firefox", Code: exit.Usage}
+			}
+			content, err := browsers.Manifest(family, g.host)
+			if err == nil {
+				_, err = g.Out.Write(content)
+			}
+			return err
+		}),
+	}
+	c.Flags().StringVar(&g.host, "host", "/usr/bin/"+Program, "`path` of localpasskey-browser")
 	return c
 }
 
