@@ -46,8 +46,11 @@ export VERSION SOURCE_DATE_EPOCH
 programs=()
 for directory in cmd/*/; do
   program=$(basename "$directory")
-  # The demo brings a relying party and starts a software TPM: never packaged.
-  [ "$program" = localpasskey-demo ] || programs+=("$program")
+  case "$program" in
+    localpasskey-demo) ;; # brings a relying party and starts a software TPM: never packaged
+    localpasskey-app | localpasskey-provider) ;; # of macOS: `make macos` puts them together
+    *) programs+=("$program") ;;
+  esac
 done
 
 work=$(mktemp -d)
