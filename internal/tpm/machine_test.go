@@ -185,7 +185,7 @@ func TestAlgorithms(t *testing.T) {
 		"with P-384":            {func(open Opener) Opener { return open }, cose.ES384},
 		"without the curve":     {withoutP384(refusesCurve), cose.ES256},
 		"without the command":   {withoutP384(tpm2.TPMRCCommandCode), cose.ES256},
-		"with an odd no":        {withoutP384(tpm2.TPMRCFailure), cose.ES256},
+		"with an odd no":        {withoutP384(tpm2.TPMRCCommandSize), cose.ES256},
 		"with another odd no":   {withoutP384(tpm2.TPMRCValue), cose.ES256},
 		"with yet another (P2)": {withoutP384(tpm2.TPMRCScheme | 0x240), cose.ES256},
 	} {

@@ -73,10 +73,11 @@ func Find(t transport.TPM) (*SRK, error) {
 }
 
 // takes asks the chip whether keys of such parameters can be made. However it refuses them
-// is a no, but for a warning, which says to ask again: nothing else hangs on this answer.
+// is a no, but for a warning, which says to ask again, and failure mode, in which it does
+// nothing at all: nothing else hangs on this answer.
 func takes(t transport.TPM, parameters tpm2.TPMUPublicParms) (bool, error) {
 	_, err := tpm2.TestParms{Parameters: tpm2.TPMTPublicParms{Type: tpm2.TPMAlgECC, Parameters: parameters}}.Execute(t)
-	if refused, ok := errors.AsType[tpm2.TPMRC](err); ok && !refused.IsWarning() {
+	if refused, ok := errors.AsType[tpm2.TPMRC](err); ok && !refused.IsWarning() && refused != tpm2.TPMRCFailure {
 		return false, nil
 	}
 	if err != nil {
