@@ -31,11 +31,11 @@ func (r *rig) attend(path string) *session {
 	ctx, cancel := context.WithCancel(context.Background())
 	desk := agent.NewDesk(s)
 	up, ended := make(chan struct{}), make(chan error, 1)
+	before := r.d.person.newest() // now: the agent may be there at once
 	go func() {
 		defer desk.Close()
 		ended <- socket.Attend(ctx, path, func() { close(up) }, desk.Answer)
 	}()
-	before := r.d.person.newest()
 	select {
 	case <-up:
 	case err := <-ended:
