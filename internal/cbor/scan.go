@@ -95,6 +95,9 @@ func (s *scanner) pairs(n uint64, depth int) error {
 		if key[0]>>5 > majorText {
 			return malformed(start, "map key that is neither integer nor string")
 		}
+		if beyondInt64(key) {
+			return malformed(start, "map key below -2^63")
+		}
 		if before != nil && compareKeys(before, key) >= 0 {
 			return malformed(start, "map key out of order or twice")
 		}
@@ -104,6 +107,12 @@ func (s *scanner) pairs(n uint64, depth int) error {
 		}
 	}
 	return nil
+}
+
+// beyondInt64 tells a negative integer that no Go integer holds: nothing of CTAP's has such
+// a key, and the decoder would have no key of a map for it.
+func beyondInt64(key []byte) bool {
+	return key[0] == majorNegat<<5|lastWide && key[1]&0x80 != 0
 }
 
 // compareKeys orders encoded keys as CTAP 2.3 §8 does: the lower major type
