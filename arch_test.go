@@ -117,9 +117,9 @@ func table() map[string]row {
 		// The page shows what sites chose by the rules of prompt.
 		"internal/manager":   {join(calls, "internal/socket", "internal/prompt", "internal/inventory", "internal/demand"), []string{modSys}},
 		"internal/inventory": {calls, nil},
-		"internal/browsers":  {nil, nil},
-		"internal/demand":    {calls, nil},
-		"internal/doctor":    {join(calls, "internal/socket", "internal/browsers"), []string{modSys, modDBus}},
+		"internal/browsers":  {nil, nil}, "internal/places": {nil, nil},
+		"internal/demand": {calls, nil},
+		"internal/doctor": {join(calls, "internal/socket", "internal/browsers"), []string{modSys, modDBus}},
 		// The demo plays everybody: platform, relying party, person and attacker.
 		"internal/demo": {
 			join(decision, "internal/daemon", "internal/socket", "internal/swtpm"),
@@ -139,10 +139,11 @@ func table() map[string]row {
 		"internal/autofill":      {join(both, "internal/macos"), []string{modSys}},
 		"internal/autofill/page": {join(calls, "internal/provider", "internal/manager", "internal/prompt"), nil},
 		// A Mac without a signature: the authenticator in the program itself.
-		"internal/local": {join(decision, "internal/enclave", "internal/store"), nil},
+		"internal/local":        {join(decision, "internal/enclave", "internal/store"), nil},
+		"internal/local/native": {join(decision, "internal/enclave", "internal/local", "internal/macos", "internal/touchid"), nil},
 		// Only a Mac can tell: it asks macOS itself.
 		"internal/maccheck": {join(decision, "internal/macos", "internal/enclave", "internal/touchid"), []string{modPurego}},
-		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/system", "internal/logind", "internal/browsers", "internal/process", "internal/page", "internal/autofill", "internal/local", "internal/macos", "internal/maccheck"}), []string{modCobra, modSys, modTerm}},
+		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/system", "internal/logind", "internal/browsers", "internal/process", "internal/page", "internal/autofill", "internal/local", "internal/local/native", "internal/places", "internal/macos", "internal/maccheck"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
 			[]string{modCobra, modSys, modTerm},

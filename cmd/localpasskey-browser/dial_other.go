@@ -8,19 +8,17 @@ import (
 	"os"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/places"
 	"github.com/localpasskey/localpasskey/internal/socket"
 )
-
-// systemSocket is where the daemon for all users listens.
-const systemSocket = "/run/localpasskey/socket"
 
 // dialer connects to the user's own daemon where one answers, or else to the system's, as
 // the command line does.
 func dialer(*slog.Logger) func(ctx context.Context) (ctap.Authenticator, func() error, error) {
 	return func(ctx context.Context) (ctap.Authenticator, func() error, error) {
-		conn, err := socket.Dial(ctx, below(os.Getenv("XDG_RUNTIME_DIR"), "localpasskey", "socket"))
+		conn, err := socket.Dial(ctx, places.Environment(os.Getenv).Socket())
 		if err != nil {
-			conn, err = socket.Dial(ctx, systemSocket)
+			conn, err = socket.Dial(ctx, places.SystemSocket)
 		}
 		if err != nil {
 			return nil, nil, err

@@ -16,6 +16,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/browsers"
 	"github.com/localpasskey/localpasskey/internal/nativemsg"
+	"github.com/localpasskey/localpasskey/internal/places"
 	"github.com/localpasskey/localpasskey/internal/process"
 )
 
@@ -46,7 +47,7 @@ func run(ctx context.Context, args []string) error {
 		return errStartedByHand
 	}
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if dir := below(stateHome(), "localpasskey"); dir != "" {
+	if dir := places.Environment(os.Getenv).State(); dir != "" {
 		if err := (browsers.Log{Dir: dir}).Note(family, browser()); err != nil {
 			log.WarnContext(ctx, "`localpasskey browser status` will not know of this", "cause", err)
 		}
@@ -91,21 +92,4 @@ func manage(ctx context.Context) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-}
-
-// below names a file below a directory that the system names. What is no absolute path is
-// to be ignored (XDG Base Directory Specification).
-func below(dir string, elements ...string) string {
-	if !filepath.IsAbs(dir) {
-		return ""
-	}
-	return filepath.Join(append([]string{dir}, elements...)...)
-}
-
-// stateHome is where what may be lost is kept.
-func stateHome() string {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return dir
-	}
-	return below(os.Getenv("HOME"), ".local", "state")
 }

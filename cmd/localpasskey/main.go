@@ -7,12 +7,12 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
-	"path/filepath"
 	"syscall"
 
 	"github.com/localpasskey/localpasskey/internal/cli"
 	"github.com/localpasskey/localpasskey/internal/cli/service"
 	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/places"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 	"github.com/localpasskey/localpasskey/internal/tpm"
 )
@@ -20,13 +20,6 @@ import (
 // version is set when the program is linked (see the Makefile), which only works
 // with a variable.
 var version = "unknown"
-
-// Where the daemon for all users listens and keeps their stores, as its units in
-// packaging/linux have it. systemd names the second in STATE_DIRECTORY.
-const (
-	systemSocket = "/run/localpasskey/socket"
-	systemState  = "/var/lib/localpasskey"
-)
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
@@ -39,44 +32,20 @@ func run(ctx context.Context) int {
 	if err := keepToOurselves(); err != nil {
 		slog.New(slog.NewTextHandler(os.Stderr, nil)).WarnContext(ctx, "other programs of yours could look into this one", "cause", err)
 	}
+	env := places.Environment(os.Getenv)
 	program := cli.Program{
 		Version: version,
 		In:      os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Socket:       below(os.Getenv("XDG_RUNTIME_DIR"), "localpasskey", "socket"),
-		Store:        below(dataHome(), "localpasskey", "passkeys.db"),
-		SystemSocket: systemSocket,
-		SystemState:  cmp.Or(os.Getenv("STATE_DIRECTORY"), systemState),
+		Socket:       env.Socket(),
+		Store:        env.Store(),
+		SystemSocket: places.SystemSocket,
+		SystemState:  cmp.Or(os.Getenv("STATE_DIRECTORY"), places.SystemState),
 		Daemon:       runDaemon,
 		Agent:        runAgent,
-		State:        below(stateHome(), "localpasskey"),
+		State:        env.State(),
 		Machine:      thisMachine(),
 	}
 	return launch(ctx, program, os.Args[1:])
-}
-
-// below names a file below a directory that the system names. What is no absolute
-// path is to be ignored (XDG Base Directory Specification).
-func below(dir string, elements ...string) string {
-	if !filepath.IsAbs(dir) {
-		return ""
-	}
-	return filepath.Join(append([]string{dir}, elements...)...)
-}
-
-// dataHome is where a user's data is kept.
-func dataHome() string {
-	if dir := os.Getenv("XDG_DATA_HOME"); filepath.IsAbs(dir) {
-		return dir
-	}
-	return below(os.Getenv("HOME"), ".local", "share")
-}
-
-// stateHome is where what may be lost is kept.
-func stateHome() string {
-	if dir := os.Getenv("XDG_STATE_HOME"); filepath.IsAbs(dir) {
-		return dir
-	}
-	return below(os.Getenv("HOME"), ".local", "state")
 }
 
 // runDaemon joins the daemon with this machine's TPM and the person at this terminal.

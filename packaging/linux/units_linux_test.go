@@ -80,7 +80,7 @@ func TestUnitsAgreeWithTheProgram(t *testing.T) {
 		"localpasskey-agent.service":       {"ExecStart=/usr/bin/localpasskey agent --socket /run/localpasskey/socket"},
 		"71-localpasskey.rules":            {`ENV{HID_ID}!="0003:0000F1D0:00000001"`, `ENV{HID_NAME}!="LocalPasskey"`, `OWNER="$env{HID_PHYS}"`},
 		"../../cmd/localpasskey/system.go": {`loggedIn = "/run/systemd/users"`},
-		"../../cmd/localpasskey/main.go":   {`"/run/localpasskey/socket"`, `"/var/lib/localpasskey"`},
+		"../../internal/places/places.go":  {`"/run/localpasskey/socket"`, `"/var/lib/localpasskey"`},
 	} {
 		content, err := os.ReadFile(file)
 		if err != nil {
