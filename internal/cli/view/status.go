@@ -51,7 +51,7 @@ func macStatus(out io.Writer, status *ctap.StatusResponse) error {
 	default:
 		row("chip", "%s", prompt.Legible(status.Hardware, maxText))
 		row("passkeys", "%d in this program; those of LocalPasskey.app are in a keychain that it alone can read", status.Passkeys)
-		row("offered", "to nobody yet: there is no browser extension for this build")
+		row("offered", "to browsers that have the extension: see `localpasskey browser status`")
 	}
 	return w.Flush()
 }
