@@ -71,6 +71,8 @@ func (c command) run(t *testing.T, program string, args ...string) (string, erro
 	defer hangs.Stop()
 	for _, l := range c.dialogue {
 		terminal.Expect(l.expect)
+		// Some ask first, and turn the echo off then, with all that was typed by then.
+		eventually(t, "no echo at "+l.expect, func() bool { return !terminal.Echo() })
 		terminal.Type(l.typed + "\n")
 	}
 	err = cmd.Wait()
