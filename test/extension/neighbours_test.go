@@ -3,12 +3,15 @@
 package extension_test
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"testing"
 	"time"
 
+	"github.com/localpasskey/localpasskey/internal/browsers"
 	"github.com/localpasskey/localpasskey/test/browser"
 )
 
@@ -26,12 +29,12 @@ const (
 	listening = `addEventListener("message", (e) => { if (e.ports[0]) { globalThis.heard = (globalThis.heard ?? 0) + 1; e.ports[0].postMessage({result: {id: "forged"}}); } }, true);`
 )
 
-// neighbour is another extension, which runs that in every page.
-func neighbour(t *testing.T, does string) string {
+// neighbour is another extension, which runs that in every page, after ours or before.
+func neighbour(t *testing.T, does string, after bool) string {
 	t.Helper()
 	dir := t.TempDir()
 	manifest, err := json.Marshal(map[string]any{
-		"manifest_version": 3, "name": "Neighbour", "version": "1",
+		"manifest_version": 3, "name": "Neighbour", "version": "1", "key": neighbourKey(after),
 		"browser_specific_settings": map[string]any{"gecko": map[string]any{"id": "neighbour@tests"}},
 		"content_scripts": []any{map[string]any{
 			"matches": []string{"<all_urls>"}, "js": []string{"does.js"}, "world": "MAIN", "run_at": "document_start", "all_frames": true,
@@ -41,6 +44,22 @@ func neighbour(t *testing.T, does string) string {
 	check(t, os.WriteFile(filepath.Join(dir, "manifest.json"), manifest, 0o600))
 	check(t, os.WriteFile(filepath.Join(dir, "does.js"), []byte(does), 0o600))
 	return dir
+}
+
+// neighbourKey is a manifest's key by which Chromium gives an ID after ours, or before: in
+// the order of IDs it runs extensions in a page. Firefox goes by the order of installation.
+func neighbourKey(after bool) string {
+	for i := byte(0); ; i++ {
+		key := []byte{i}
+		hash := sha256.Sum256(key)
+		var id []byte
+		for _, b := range hash[:16] {
+			id = append(id, 'a'+b>>4, 'a'+b&15)
+		}
+		if (string(id) > browsers.ChromiumID) == after {
+			return base64.StdEncoding.EncodeToString(key)
+		}
+	}
 }
 
 // TestNeighbours: other extensions that stand at the same functions, before ours and after.
@@ -58,7 +77,7 @@ func TestNeighbours(t *testing.T) {
 			{"listens after", listening, true, ours},
 		} {
 			t.Run(name+" "+c.name, func(t *testing.T) {
-				order := []string{neighbour(t, c.does), ourDir(t, name)}
+				order := []string{neighbour(t, c.does, c.after), ourDir(t, name)}
 				if c.after {
 					order[0], order[1] = order[1], order[0]
 				}
