@@ -175,9 +175,10 @@ func (s *Store) verify(tx *bbolt.Tx, k *seal.Keys) error {
 		return err
 	}
 	var sum [32]byte
+	count := k.Counter(&sum)
 	for name, bucket := range t.buckets() {
 		if err := bucket.ForEach(func(key, value []byte) error {
-			k.Count(&sum, name, key, tallied(name, value))
+			count(name, key, tallied(name, value))
 			return nil
 		}); err != nil {
 			return err

@@ -2,13 +2,16 @@ package main
 
 import (
 	"bytes"
-	"encoding/json"
-	"encoding/xml"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-tpm/tpm2"
+
+	"github.com/localpasskey/localpasskey/test/bench/figures"
 )
 
 func TestMain(m *testing.M) {
@@ -53,93 +56,150 @@ func TestMeasure(t *testing.T) {
 			t.Errorf("%s: %v, want %v", name, values[name], want)
 		}
 	}
-	const sections, perSize, commands, daemonRows, modelled = 2, 6, 12, 4, 16
-	if want := sections + 3*perSize + perSize + commands + daemonRows + modelled + 1; len(rows.rows) != want {
+	const bareRows, perSize, commands, daemonRows, programs, throughputs = 3, 7, 12, 4, 2, 4
+	if want := bareRows + 3*perSize + perSize + commands + daemonSizes*daemonRows + 3*len(chips()) + programs + throughputs; len(rows.rows) != want {
 		t.Errorf("%d rows, want %d", len(rows.rows), want)
 	}
-	checkOutput(t, rows)
+	checkModel(t, rows)
+	checkKept(t, rows)
 }
 
-func checkOutput(t *testing.T, rows *table) {
+// checkModel: chips answer no sooner than is published, also when they are only played.
+func checkModel(t *testing.T, rows *table) {
 	t.Helper()
-	var out bytes.Buffer
-	rows.print(&out)
-	t.Logf("%s", out.String())
-	for _, r := range rows.rows {
-		if !strings.Contains(out.String(), "\n  "+r.Name+" ") || !strings.Contains(out.String(), "\n"+r.Section+"\n") {
-			t.Errorf("%s: %s is not printed", r.Section, r.Name)
+	for _, c := range chips() {
+		for _, r := range rows.rows {
+			took := time.Duration(r.Value * float64(time.Millisecond))
+			switch r.Name {
+			case c.name + ", " + modelBare, c.name + ", " + modelAfter:
+				if took < c.sign {
+					t.Errorf("%s: %v, and one signature takes %v", r.Name, took, c.sign)
+				}
+			case c.name + ", " + modelTotal:
+				if took < c.sign+3*c.light {
+					t.Errorf("%s: %v, and is four commands", r.Name, took)
+				}
+			}
 		}
 	}
-	file := filepath.Join(t.TempDir(), "figures.json")
-	if err := rows.write(file); err != nil {
+}
+
+// checkKept: what is recorded is what is read, and all of it is drawn.
+func checkKept(t *testing.T, rows *table) {
+	t.Helper()
+	dir := t.TempDir()
+	o := options{record: filepath.Join(dir, "record.json"), svg: dir}
+	if err := o.keep(&figures.Record{Date: "2026-01-02", Machine: machine(), Rows: figures.Gather(rows.rows)}); err != nil {
 		t.Fatal(err)
 	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
+	read, err := obtain(t.Context(), &options{from: o.record}, nil)
+	if err != nil || len(read.Rows) != len(rows.rows) {
+		t.Fatal(read, err)
 	}
-	var read struct{ Rows []row }
-	if err := json.Unmarshal(content, &read); err != nil || len(read.Rows) != len(rows.rows) {
-		t.Errorf("%v in %s", err, content)
+	drawings, err := filepath.Glob(filepath.Join(dir, "*.svg"))
+	if err != nil || len(drawings) != 3 {
+		t.Errorf("%q, %v", drawings, err)
 	}
 }
 
-func TestMedian(t *testing.T) {
+// TestDrag: a chip takes its time for each command that reaches it, and for a signature
+// more; where the figures are of what goes through Linux, swapping is in them.
+func TestDrag(t *testing.T) {
 	t.Parallel()
-	if got := micros([]time.Duration{9 * time.Second, 3 * time.Millisecond, time.Microsecond}); got != 3000 {
-		t.Errorf("%v", got)
+	const light, sign = 20 * time.Millisecond, 90 * time.Millisecond
+	signs := tpm2.Marshal(tpm2.TPMCmdHeader{Tag: tpm2.TPMSTSessions, Length: 10, CommandCode: tpm2.TPMCCSign})
+	for _, test := range []struct {
+		name    string
+		chip    *chip
+		reached int64
+		command []byte
+		least   time.Duration
+	}{
+		{"none", nil, 3, signs, 0},
+		{"nothing was sent", &chip{light: light, sign: sign}, 0, nil, 0},
+		{"two light ones", &chip{light: light, sign: sign}, 2, nil, 2 * light},
+		{"a signature and swapping", &chip{light: light, sign: sign}, 3, signs, 2*light + sign},
+		{"the same, through Linux", &chip{light: light, sign: sign, through: true}, 3, signs, sign},
+	} {
+		began := time.Now()
+		test.chip.drag(began, test.reached, test.command)
+		if took := time.Since(began); took < test.least || test.least == 0 && took > light {
+			t.Errorf("%s: %v, want %v", test.name, took, test.least)
+		}
 	}
 }
 
-func TestVerdicts(t *testing.T) {
+// TestOutside: the figures that end-to-end tests print are found, and it is an error when
+// they are not.
+func TestOutside(t *testing.T) {
 	t.Parallel()
-	rows := new(table)
-	r := row{Section: "S", Name: "a", Value: 3, Unit: "µs", Ratio: 1.5, Against: "b"}
-	rows.add(r.bound("≤ 1.5", r.Ratio, 1.5))
-	r.Name, r.Ratio = "c", 1.51
-	rows.add(r.bound("≤ 1.5", r.Ratio, 1.5))
-	var out bytes.Buffer
-	rows.print(&out)
-	lines := strings.Split(strings.TrimSpace(out.String()), "\n")
-	if len(lines) != 3 || !strings.HasSuffix(lines[1], " met") || !strings.HasSuffix(lines[2], " NOT MET") {
-		t.Errorf("%q", lines)
+	printed := []string{
+		`        kernelcost_test.go:196: medians of 101 rounds:
+                TPM2_Sign, key loaded, /dev/tpm0          3925 µs   0.48 ×  
+                TPM2_Sign, key loaded, /dev/tpmrm0        8177 µs   1.00 ×  
+                sign in, ticket live, after the gesture   8936 µs   1.09 ×  ≤ 2.5 met
+` + strings.Repeat("                register, ticket live, in all             30124 µs  3.68 ×  \n", 7),
+		`        commands that reach the chip:
+                request                kernel  after the gesture  emulation  after the gesture
+                sign in, ticket live   16      6                  16         6
+                register, ticket live  16      6                  16         6
+                sign in, PIN typed     27      14                 27         14
+                register, PIN typed    27      14                 27         14
+`,
+		`  kernel_test.go:42: 1,650 bytes, through /dev/uhid and hidraw: 12.5 messages/s
+  kernel_test.go:42: 1,650 bytes, through /dev/uhid and hidraw, each way: 0.1 MB/s
+`,
+		`=== RUN   TestCeremonies/Chromium/speed
+    ceremonies_test.go:398: a ceremony, median of 30: 16.1 ms in the page, 2.0 ms at the socket; extension and host add 14.1 ms (aim 25)
+=== CONT  TestCeremonies/Firefox
+=== RUN   TestCeremonies/Firefox/speed
+    ceremonies_test.go:398: a ceremony, median of 30: 16.1 ms in the page, 2.0 ms at the socket; extension and host add 27.5 ms (aim 25)
+`,
+	}
+	found := map[string]row{}
+	for i, o := range outsides() {
+		rows, err := o.read(printed[i])
+		if err != nil || len(rows) != o.least {
+			t.Errorf("%s: %d rows, %v", o.run, len(rows), err)
+		}
+		if _, err := o.read("PASS"); err == nil {
+			t.Errorf("%s: nothing was printed, and that is no error", o.run)
+		}
+		for _, r := range rows {
+			found[r.Name] = r
+		}
+	}
+	for name, want := range map[string]string{
+		kernelBase: "8,177 µs  ",
+		"sign in, ticket live, after the gesture":               "8,936 µs 1.09 × TPM2_Sign, /dev/tpmrm0 met",
+		"sign in, PIN typed (14 after the gesture)":             "27 commands  ",
+		"1,650 bytes, through /dev/uhid and hidraw":             "12.5 messages/s  ",
+		"what extension and host add to a ceremony in Chromium": "14.1 ms  met",
+		"what extension and host add to a ceremony in Firefox":  "27.5 ms  NOT MET",
+	} {
+		r := found[name]
+		if got := strings.Join([]string{r.Figure(), r.Compared(), r.Verdict()}, " "); got != want {
+			t.Errorf("%s: %q, want %q", name, got, want)
+		}
 	}
 }
 
-// TestModel: of 4 commands 3 are light; after the gesture there is the signature alone.
-func TestModel(t *testing.T) {
+// TestOutsideExists: the end-to-end tests that are run are there.
+func TestOutsideExists(t *testing.T) {
 	t.Parallel()
-	rows := &table{rows: []row{{Name: signInCounted, Value: 4}, {Name: signInCounted + afterTheGesture, Value: 1}}}
-	if err := model(rows); err != nil {
-		t.Fatal(err)
-	}
-	if all, after := rows.rows[2], rows.rows[3]; all.Value != 3*21+42.3 || after.Value != 42.3 || after.Ratio != 1 {
-		t.Errorf("%+v, %+v", all, after)
-	}
-	if model(new(table)) == nil {
-		t.Error("nothing was counted, and it is modelled")
-	}
-}
-
-// TestPlot: every ratio has a bar, and nothing in it is markup of a name's.
-func TestPlot(t *testing.T) {
-	t.Parallel()
-	file := filepath.Join(t.TempDir(), "plot.svg")
-	rows := &table{rows: []row{{Section: "<S>", Name: "a & b", Ratio: 2, Against: "c"}, {Section: "<S>", Name: "d", Ratio: 1, Against: "c"}, {Name: "no ratio"}}}
-	if err := rows.plot(file); err != nil {
-		t.Fatal(err)
-	}
-	content, err := os.ReadFile(file)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got := string(content); strings.Count(got, "<rect ") != 2 || !strings.Contains(got, "&lt;S&gt;") || !strings.Contains(got, "a &amp; b") || strings.Contains(got, "no ratio") {
-		t.Errorf("%s", got)
-	}
-	if err := xml.Unmarshal(content, new(struct{ XMLName xml.Name })); err != nil {
-		t.Error(err)
-	}
-	if new(table).plot(file) == nil {
-		t.Error("nothing is plotted")
+	for _, o := range outsides() {
+		name := regexp.MustCompile(`^\^(\w+)\$`).FindStringSubmatch(o.run)[1]
+		files, err := filepath.Glob(filepath.Join("../..", o.pkg, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		there := false
+		for _, file := range files {
+			content, err := os.ReadFile(file)
+			there = there || err == nil && bytes.Contains(content, []byte("\nfunc "+name+"("))
+		}
+		if !there {
+			t.Errorf("%s has no test %s", o.pkg, name)
+		}
 	}
 }

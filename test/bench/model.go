@@ -1,52 +1,126 @@
 package main
 
-import "fmt"
+import (
+	"context"
+	"encoding/binary"
+	"errors"
+	"time"
 
-// chip is what is published of one: milliseconds of a light command and of TPM2_Sign with
-// P-256, at the most. Most are of the bare bus; the laptop's is of its whole Linux.
+	"github.com/google/go-tpm/tpm2"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/test/bench/figures"
+)
+
+// chip is what is published of one: how long a light command and TPM2_Sign with P-256
+// take, at the most.
 type chip struct {
 	name        string
-	light, sign float64
+	light, sign time.Duration
+	// through: the figures are of what goes through Linux's resource manager, its
+	// swapping included, and not of what is on the bus.
+	through bool
 }
 
 // chips are from measurements that others have published; none was measured by us.
 func chips() []chip {
+	ms := func(n float64) time.Duration { return time.Duration(n * float64(time.Millisecond)) }
 	return []chip{
-		{"ST33 in a ThinkPad X13, Linux", 21, 42.3},
-		{"Infineon SLB9670", 8.9, 68.9},
-		{"Infineon SLB9672", 9.1, 35.6},
-		{"ST33KTPM2X", 6.5, 25.3},
-		{"Nuvoton NPCT750", 7.5, 56.4},
-		{"Nuvoton NPCT650", 13.1, 190.1},
-		{"Nationz NS350", 8.0, 16.8},
-		{"OP-TEE on a Jetson Orin", 0.9, 45.1},
+		{"ST33 in a ThinkPad X13, Linux", ms(21), ms(42.3), true},
+		{"Infineon SLB9670", ms(8.9), ms(68.9), false},
+		{"Infineon SLB9672", ms(9.1), ms(35.6), false},
+		{"ST33KTPM2X", ms(6.5), ms(25.3), false},
+		{"Nuvoton NPCT750", ms(7.5), ms(56.4), false},
+		{"Nuvoton NPCT650", ms(13.1), ms(190.1), false},
+		{"Nationz NS350", ms(8.0), ms(16.8), false},
+		{"OP-TEE on a Jetson Orin", ms(0.9), ms(45.1), false},
 	}
 }
 
-// model adds what a sign-in would take on published chips, by the commands that this run
-// has counted: all but the signature are light.
-func model(t *table) error {
-	total, after := -1.0, -1.0
-	for _, r := range t.rows {
-		switch r.Name {
-		case signInCounted:
-			total = r.Value
-		case signInCounted + afterTheGesture:
-			after = r.Value
-		}
+// drag waits until c would have answered a command that was sent at began and made
+// reached commands at the chip: all but a signature are light.
+func (c *chip) drag(began time.Time, reached int64, command []byte) {
+	if c == nil || reached == 0 {
+		return
 	}
-	if total < 1 || after < 1 {
-		return fmt.Errorf("a sign-in took %v commands, %v after the gesture", total, after)
+	if c.through {
+		reached = 1
 	}
-	const section = "Modelled on published chips: a sign-in, at the most"
+	takes := time.Duration(reached) * c.light
+	if len(command) >= 10 && tpm2.TPMCC(binary.BigEndian.Uint32(command[6:])) == tpm2.TPMCCSign {
+		takes += c.sign - c.light
+	}
+	wait(context.Background(), time.Until(began.Add(takes)))
+}
+
+// wait waits, or until ctx ends.
+func wait(ctx context.Context, d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-ctx.Done():
+	}
+}
+
+// What is modelled, and for how long the person thinks meanwhile.
+const (
+	modelSection = "Modelled on published chips: a software TPM that answers as late (median)"
+	modelBare    = "its TPM2_Sign"
+	modelAfter   = "after the gesture"
+	modelTotal   = "in all, answered at once"
+
+	modelHesitation = 300 * time.Millisecond
+	modelRuns       = 3
+)
+
+// model has the TPM be as slow as each chip: all is done for real, at that pace.
+func (r *rig) model(ctx context.Context, runs int, t *table) (err error) {
+	b, err := newBare(ctx, r.opener())
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, b.conn.Close()) }()
+	defer r.slow.Store(nil)
 	for _, c := range chips() {
-		for _, part := range []struct {
-			name     string
-			commands float64
-		}{{", in all", total}, {afterTheGesture, after}} {
-			value := (part.commands-1)*c.light + c.sign
-			t.add(row{Section: section, Name: c.name + part.name, Value: value, Unit: "ms", Ratio: value / c.sign, Against: "its TPM2_Sign"})
+		m := samples{}
+		for range min(runs, modelRuns) {
+			r.slow.Store(&c)
+			if err := r.sampleModel(ctx, b, m); err != nil {
+				return err
+			}
 		}
+		base := figures.Median(m[modelBare][0]) / 1e3
+		for _, what := range []string{modelBare, modelAfter, modelTotal} {
+			line := row{
+				Section: modelSection, Name: c.name + ", " + what, Value: figures.Median(m[what][0]) / 1e3, Unit: "ms",
+				Marks: []figures.Mark{{Drawing: figures.Chips, Of: c.name, Series: what}},
+			}
+			if what != modelBare {
+				line.Ratio, line.Against = line.Value/base, modelBare
+			}
+			if what == modelAfter {
+				line = line.Bound("≤ 1.5", line.Ratio, signLimit)
+				line.Marks = append(line.Marks, figures.Mark{Drawing: figures.Gesture, Of: c.name + " *"})
+			}
+			t.add(line)
+		}
+	}
+	return nil
+}
+
+func (r *rig) sampleModel(ctx context.Context, b *bare, m samples) error {
+	took, err := b.sign()
+	if err != nil {
+		return err
+	}
+	m.add(modelBare, 0, took)
+	for what, hesitates := range map[string]time.Duration{modelTotal: 0, modelAfter: modelHesitation} {
+		took, _, err := r.stacks[0].timed(ctx, ctap.PermissionGetAssertion, hesitates)
+		if err != nil {
+			return err
+		}
+		m.add(what, 0, took)
 	}
 	return nil
 }

@@ -23,10 +23,7 @@ import (
 )
 
 // sizes are how many passkeys the stores have, in ascending order.
-type sizes [3]int
-
-func (z sizes) few() int  { return z[0] }
-func (z sizes) most() int { return z[len(z)-1] }
+type sizes []int
 
 // rpID is where the measured passkey belongs.
 const rpID = "example.com"
@@ -37,12 +34,15 @@ type rig struct {
 	sizes  sizes
 	tpmDir string
 	chip   *swtpm.TPM
-	sent   atomic.Int64 // commands, as they leave us
+	sent   atomic.Int64         // commands, as they leave us
+	busy   atomic.Int64         // nanoseconds that were spent on them
+	slow   atomic.Pointer[chip] // what the TPM is as slow as, nil for itself
 	stacks []*stack
 }
 
 // stack is an authenticator on a store of so many passkeys.
 type stack struct {
+	rig     *rig
 	size    int
 	path    string
 	person  *person
@@ -75,7 +75,7 @@ func newRig(ctx context.Context, dir string, z sizes) (_ *rig, err error) {
 		if err != nil {
 			return nil, err
 		}
-		s.size = size
+		s.size, s.rig = size, r
 		r.stacks = append(r.stacks, s)
 	}
 	return r, nil
@@ -91,7 +91,8 @@ func (r *rig) close() error {
 	return errors.Join(append(errs, r.chip.Close())...)
 }
 
-// opener is the TPM, with what is sent to it counted.
+// opener is the TPM, with what is sent to it counted, and answered late where it plays
+// a slower one.
 func (r *rig) opener() tpm.Opener {
 	open := r.chip.Opener()
 	return func(ctx context.Context) (tpm.Conn, error) {
@@ -99,18 +100,32 @@ func (r *rig) opener() tpm.Opener {
 		if err != nil {
 			return nil, err
 		}
-		return counted{conn, &r.sent}, nil
+		return counted{conn, r}, nil
 	}
 }
 
 type counted struct {
 	transport.TPMCloser
-	sent *atomic.Int64
+
+	rig *rig
 }
 
+// Send sends a command.
 func (c counted) Send(command []byte) ([]byte, error) {
-	c.sent.Add(1)
-	return c.TPMCloser.Send(command)
+	began, before := time.Now(), c.rig.chip.Commands()
+	c.rig.sent.Add(1)
+	response, err := c.TPMCloser.Send(command)
+	c.rig.slow.Load().drag(began, c.rig.chip.Commands()-before, command)
+	c.rig.busy.Add(int64(time.Since(began)))
+	return response, err
+}
+
+// Close closes the connection, for which sessions are flushed.
+func (c counted) Close() error {
+	began, before := time.Now(), c.rig.chip.Commands()
+	err := c.TPMCloser.Close()
+	c.rig.slow.Load().drag(began, c.rig.chip.Commands()-before, nil)
+	return err
 }
 
 // open opens a store that is there, as the daemon does at its start.

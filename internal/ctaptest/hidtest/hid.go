@@ -68,6 +68,11 @@ func (h *HID) Message(ctx context.Context, request []byte) ([]byte, error) {
 	return h.exchange(ctx, 0x83, request)
 }
 
+// Ping sends CTAPHID_PING and gives what comes back.
+func (h *HID) Ping(ctx context.Context, data []byte) ([]byte, error) {
+	return h.exchange(ctx, 0x81, data)
+}
+
 // Capabilities are the flags that CTAPHID_INIT answered with.
 func (h *HID) Capabilities() byte { return h.capabilities }
 
