@@ -3,7 +3,6 @@
 package faults
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"math"
@@ -137,7 +136,7 @@ func (w *world) meetsFullDisk(d *disk, f full, when string) {
 			w.Errorf("%s: filling the disk: %v", when, err)
 		}
 	}
-	w.line.meddles(func(_ context.Context, send func() ([]byte, error)) ([]byte, error) {
+	w.line.meddles(func(send func() ([]byte, error)) ([]byte, error) {
 		if seen++; seen == f.n {
 			fill()
 		}

@@ -16,13 +16,12 @@ type line struct {
 	mu     sync.Mutex
 	sent   int  // commands
 	gone   bool // the device
-	meddle func(ctx context.Context, send func() ([]byte, error)) ([]byte, error)
+	meddle func(send func() ([]byte, error)) ([]byte, error)
 }
 
 // lined is one connection through it.
 type lined struct {
 	tpm.Conn
-	ctx  context.Context //nolint:containedctx // a connection lives as long as its operation
 	line *line
 }
 
@@ -37,7 +36,7 @@ func (l *line) Open(ctx context.Context) (tpm.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return lined{conn, ctx, l}, nil
+	return lined{conn, l}, nil
 }
 
 func (c lined) Send(command []byte) ([]byte, error) {
@@ -49,11 +48,11 @@ func (c lined) Send(command []byte) ([]byte, error) {
 	if meddle == nil {
 		return send()
 	}
-	return meddle(c.ctx, send)
+	return meddle(send)
 }
 
 // meddles puts f between the daemon and its TPM; nil takes it away, and brings the device back.
-func (l *line) meddles(f func(ctx context.Context, send func() ([]byte, error)) ([]byte, error)) {
+func (l *line) meddles(f func(send func() ([]byte, error)) ([]byte, error)) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.meddle, l.gone = f, false

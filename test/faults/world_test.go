@@ -95,21 +95,21 @@ type passkey struct {
 	count   uint32 // of the last signature
 }
 
-// newWorld is a TPM that somebody has certified, and a daemon that is not set up.
-func newWorld(t *testing.T, storePath string) *world {
-	t.Helper()
-	state := t.TempDir()
-	_, err := manufacturer.Make(t.Context(), state, t.TempDir())
-	check(t, err)
-	chip, err := swtpm.Start(t.Context(), state)
-	check(t, err)
-	t.Cleanup(func() { check(t, chip.Close()) })
+// worldOn is a daemon that is not set up.
+func worldOn(t *testing.T, chip *swtpm.TPM, storePath string) *world {
 	w := &world{
 		T: t, figures: newFigures(), chip: chip, line: &line{open: chip.Opener()},
 		person: ctaptest.NewPerson(ctaptest.Auto, 0), path: storePath, known: map[string]*passkey{}, alwaysUV: true,
 	}
 	w.d = w.newDaemon(storePath)
 	return w
+}
+
+// end closes the daemon and switches the TPM off.
+func (w *world) end() {
+	w.Helper()
+	check(w, w.d.Close())
+	check(w, w.chip.Close())
 }
 
 func (w *world) newDaemon(storePath string) *daemon.Daemon {
@@ -119,13 +119,18 @@ func (w *world) newDaemon(storePath string) *daemon.Daemon {
 	})
 }
 
-// populated is a world that is set up, with a PIN and a passkey.
+// populated is a world that is set up, with a PIN and a passkey, on a TPM that somebody
+// has certified.
 func populated(t *testing.T, storePath string) *world {
 	t.Helper()
-	w := newWorld(t, storePath)
-	t.Cleanup(func() { check(t, w.d.Close()) })
-	_, err := w.channel().Vendor(t.Context(), ctap.CommandSetup, nil)
+	state := t.TempDir()
+	_, err := manufacturer.Make(t.Context(), state, t.TempDir())
 	check(t, err)
+	chip, err := swtpm.Start(t.Context(), state)
+	check(t, err)
+	w := worldOn(t, chip, storePath)
+	t.Cleanup(w.end)
+	check(t, setUp().run(t.Context(), w))
 	w.setPIN()
 	check(t, operations()[registering].run(t.Context(), w))
 	return w
