@@ -46,20 +46,21 @@ func (g *Gate) put(ctx context.Context, from secret.Bytes, to chosen) error {
 	if err != nil {
 		return err
 	}
-	after := during
 	err = g.PIN.Change(ctx, from, to.hash)
 	if _, wrong := errors.AsType[*WrongPIN](err); wrong {
-		after = before
 		if ended != nil {
 			err = errors.Join(err, g.putPersistent(ended))
 		}
-	} else if err == nil {
-		after.PINLength, after.ForcePINChange = to.points, false
+		return errors.Join(err, g.Settings.PutSettings(before))
 	}
-	if after.PINLength == during.PINLength && after.ForcePINChange == during.ForcePINChange {
+	if err != nil {
 		return err
 	}
-	return errors.Join(err, g.Settings.PutSettings(after))
+	// The new PIN is in force, whether the disk has room for this note of it or not.
+	// Without it a change may be asked for once more than need be.
+	during.PINLength, during.ForcePINChange = to.points, false
+	_ = g.Settings.PutSettings(during)
+	return nil
 }
 
 // checkPIN has verify check a PIN typed at our prompt for rpID. The prompt may try again

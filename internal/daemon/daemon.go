@@ -212,6 +212,9 @@ func (d *Daemon) storeExists() bool {
 
 // setUp makes the keys of a new store and opens it.
 func (d *Daemon) setUp(ctx context.Context) error {
+	if err := d.letGo(); err != nil {
+		return err
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	switch _, err := d.openLocked(ctx); {
@@ -233,6 +236,20 @@ func (d *Daemon) setUp(ctx context.Context) error {
 		err = errors.Join(err, os.Remove(d.StorePath))
 	}
 	return err
+}
+
+// letGo closes a store that is open and that somebody has moved away, as they are told to
+// where its keys are lost.
+func (d *Daemon) letGo() error {
+	d.mu.Lock()
+	o := d.opened
+	if o == nil || d.storeExists() {
+		d.mu.Unlock()
+		return nil
+	}
+	d.opened = nil
+	d.mu.Unlock()
+	return errors.Join(o.core.PowerCycle(), o.store.Close())
 }
 
 // join opens the store, has take find its keys in the TPM, and puts the

@@ -39,7 +39,7 @@ func filled(t testing.TB, n int) (path string, all []*authenticator.Credential) 
 		s.Note(ctap.AuditEntry{Event: ctap.AuditCreated, RPID: c.RP.ID, Account: c.User.Name})
 	}
 	settings := authenticator.Settings{MinPINLength: 9}
-	if err := errors.Join(append(steps, s.PutSettings(settings), s.Close())...); err != nil {
+	if err := errors.Join(append(steps, s.PutSettings(settings), s.PutValue("kept", []byte("it")), s.Close())...); err != nil {
 		t.Fatal(err)
 	}
 	return path, all
@@ -123,6 +123,8 @@ func TestRefused(t *testing.T) {
 		{"a generation gone", "failed its integrity check", ctap.IntegrityFailure, edit(func(tx *bbolt.Tx) error {
 			return tx.Bucket(head).Delete([]byte("generation"))
 		}), 1},
+		{"settings under another name", "failed its integrity check", ctap.IntegrityFailure, renamed("settings", "settingz"), 1},
+		{"a value under another name", "failed its integrity check", ctap.IntegrityFailure, renamed("value kept", "value kepu"), 1},
 		{"a credential gone", "failed its integrity check", ctap.IntegrityFailure, edit(func(tx *bbolt.Tx) error {
 			first, _ := tx.Bucket([]byte("credentials")).Cursor().First()
 			return tx.Bucket([]byte("credentials")).Delete(first)
@@ -148,6 +150,20 @@ func TestRefused(t *testing.T) {
 				t.Error("the file has changed")
 			}
 		})
+	}
+}
+
+// renamed spoils the name of an entry in the head, where its last letter is.
+func renamed(from, to string) func(*testing.T, string) {
+	return func(t *testing.T, path string) {
+		t.Helper()
+		file, err := os.ReadFile(path)
+		if err != nil || !bytes.Contains(file, []byte(from)) {
+			t.Fatalf("no %s in the file: %v", from, err)
+		}
+		if err := os.WriteFile(path, bytes.ReplaceAll(file, []byte(from), []byte(to)), 0o600); err != nil {
+			t.Fatal(err)
+		}
 	}
 }
 

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/binary"
 	"errors"
+	"strings"
 
 	"go.etcd.io/bbolt"
 	bolterrors "go.etcd.io/bbolt/errors"
@@ -174,6 +175,9 @@ func (s *Store) verify(tx *bbolt.Tx, k *seal.Keys) error {
 	if _, err := trail.Open(t.entries, k); err != nil {
 		return err
 	}
+	if err := t.head.ForEach(t.checkHead); err != nil {
+		return err
+	}
 	var sum [32]byte
 	count := k.Counter(&sum)
 	for name, bucket := range t.buckets() {
@@ -188,4 +192,19 @@ func (s *Store) verify(tx *bbolt.Tx, k *seal.Keys) error {
 		return damage("entries are missing or were put back")
 	}
 	return nil
+}
+
+// checkHead makes sure that an entry of the head is one that was put there. Of those
+// that may be absent, a damaged name would otherwise pass for absence: the default
+// settings, say, for those that were chosen.
+func (t *table) checkHead(entry, value []byte) error {
+	switch name := string(entry); {
+	case name == entrySchema, name == entryLedger, name == entryGeneration, name == entryCheck, name == entryState:
+		return nil // each has its own check, and its absence is damage
+	case name == entrySettings, strings.HasPrefix(name, prefixValue):
+		_, err := t.keys.Open(bucketHead, entry, value)
+		return err
+	default:
+		return damage("an entry of the head has no meaning")
+	}
 }

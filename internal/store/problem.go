@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -85,7 +87,7 @@ func (s *Store) explain(err error) error {
 		return err
 	case errors.As(err, &integrity):
 		return s.damaged(err)
-	case errors.Is(err, unix.ENOSPC), errors.Is(err, unix.EDQUOT), errors.Is(err, unix.EFBIG):
+	case diskFull(err):
 		return &ctap.Problem{
 			Status: ctap.KeyStoreFull,
 			What:   "the disk is full; nothing was changed",
@@ -100,4 +102,12 @@ func (s *Store) explain(err error) error {
 			Cause:  err,
 		}
 	}
+}
+
+// diskFull tells whether there was no room. Where bbolt lets the file grow it keeps no
+// more of the error than its words.
+func diskFull(err error) bool {
+	return slices.ContainsFunc([]error{unix.ENOSPC, unix.EDQUOT, unix.EFBIG}, func(full error) bool {
+		return errors.Is(err, full) || strings.HasSuffix(err.Error(), full.Error())
+	})
 }

@@ -64,8 +64,8 @@ type page struct {
 }
 
 // Check makes sure that bbolt will not stumble over the structure of a file of
-// sizeBytes: both heads are whole, every page is used once, every element lies
-// inside its page, and keys are in order. A damaged head is refused although bbolt
+// sizeBytes: both heads are whole, every page is used once, elements lie one
+// behind the other, and keys are in order. A damaged head is refused although bbolt
 // would fall back on the other one: that is the state before the last transaction.
 // Errors are, or wrap, those above, or are file's.
 func Check(file io.ReaderAt, sizeBytes int64) error {
@@ -218,13 +218,14 @@ func (c *check) branch(p page, from, to []byte) error {
 		return damage("a branch without leaves")
 	}
 	order := binary.NativeEndian
+	items := p.items()
 	for i := range p.count {
 		element, err := p.element(i)
 		if err != nil {
 			return err
 		}
 		children[i] = order.Uint64(element[8:])
-		if keys[i], _, err = p.item(i, order.Uint32(element), order.Uint32(element[4:]), 0); err != nil {
+		if keys[i], _, err = items.next(i, order.Uint32(element), order.Uint32(element[4:]), 0); err != nil {
 			return err
 		}
 	}
@@ -246,12 +247,13 @@ func (c *check) branch(p page, from, to []byte) error {
 func (c *check) leaf(p page, from, to []byte) error {
 	keys := make([][]byte, p.count)
 	order := binary.NativeEndian
+	items := p.items()
 	for i := range p.count {
 		element, err := p.element(i)
 		if err != nil {
 			return err
 		}
-		key, value, err := p.item(i, order.Uint32(element[4:]), order.Uint32(element[8:]), order.Uint32(element[12:]))
+		key, value, err := items.next(i, order.Uint32(element[4:]), order.Uint32(element[8:]), order.Uint32(element[12:]))
 		if err != nil {
 			return err
 		}
@@ -294,14 +296,27 @@ func (p page) element(i int) ([]byte, error) {
 	return p.data[start : start+elementBytes], nil
 }
 
-// item gives key and value of the i-th element; pos counts from the element.
-func (p page) item(i int, pos, keyBytes, valueBytes uint32) (key, value []byte, err error) {
+// items are keys and values as bbolt lays them out: each where the one before it
+// ends, the first behind the table. A page whose table has lost its last elements is
+// told by that, for its first item then lies too far off.
+type items struct {
+	data []byte
+	end  uint64 // of the item before
+}
+
+func (p page) items() *items {
+	return &items{data: p.data, end: uint64(pageHeaderBytes + p.count*elementBytes)} //nolint:gosec // a count of elements
+}
+
+// next gives key and value of the i-th element; pos counts from the element.
+func (s *items) next(i int, pos, keyBytes, valueBytes uint32) (key, value []byte, err error) {
 	start := uint64(pageHeaderBytes+i*elementBytes) + uint64(pos) //nolint:gosec // i is a count of elements
 	end := start + uint64(keyBytes) + uint64(valueBytes)
-	if keyBytes == 0 || end > uint64(len(p.data)) || start < uint64(pageHeaderBytes+p.count*elementBytes) {
-		return nil, nil, damage("an element lies outside its page")
+	if keyBytes == 0 || end > uint64(len(s.data)) || start != s.end {
+		return nil, nil, damage("an element lies outside its place")
 	}
-	return p.data[start : start+uint64(keyBytes)], p.data[start+uint64(keyBytes) : end], nil
+	s.end = end
+	return s.data[start : start+uint64(keyBytes)], s.data[start+uint64(keyBytes) : end], nil
 }
 
 func inOrder(keys [][]byte, from, to []byte) error {

@@ -90,7 +90,7 @@ func offsets(t *testing.T, file []byte) (branch, freelist int) {
 		t.Fatal(err)
 	}
 	order := binary.NativeEndian
-	name, value, err := root.item(0, order.Uint32(element[4:]), order.Uint32(element[8:]), order.Uint32(element[12:]))
+	name, value, err := root.items().next(0, order.Uint32(element[4:]), order.Uint32(element[8:]), order.Uint32(element[12:]))
 	if err != nil || string(name) != "big" {
 		t.Fatalf("the first bucket is %q, %v", name, err)
 	}
@@ -125,6 +125,7 @@ func TestCheckPages(t *testing.T) {
 		"a key that is too long":     func(file []byte) { order.PutUint32(file[branch+pageHeaderBytes+4:], 1<<31) },
 		"a key in the table":         func(file []byte) { order.PutUint32(file[branch+pageHeaderBytes:], 0) },
 		"an empty key":               func(file []byte) { order.PutUint32(file[branch+pageHeaderBytes+4:], 0) },
+		"a last branch that is lost": func(file []byte) { order.PutUint16(file[branch+10:], order.Uint16(file[branch+10:])-1) },
 		"a page with another's id":   func(file []byte) { file[branch]++ },
 		"a page of no kind":          func(file []byte) { file[branch+8] = 3 },
 		"endless overflow":           func(file []byte) { order.PutUint32(file[branch+12:], 1<<31) },
