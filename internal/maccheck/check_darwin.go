@@ -70,7 +70,7 @@ func (c *check) selectors() {
 	asked := 0
 	for _, e := range macos.Entries() {
 		class := objc.GetClass(e.Owner)
-		if e.Own || class == 0 || e.Kind != macos.KindMessage && e.Kind != macos.KindOverride {
+		if e.Own || class == 0 || !slices.Contains([]macos.Kind{macos.KindMessage, macos.KindOverride, macos.KindAction}, e.Kind) {
 			continue
 		}
 		to := objc.RegisterName("instancesRespondToSelector:")

@@ -14,7 +14,7 @@ import (
 func (l *Library) Define(name, super string, methods *Overrides, stopped func(self ID, reason any)) error {
 	types := map[reflect.Type]reflect.Type{
 		reflect.TypeFor[ID](): reflect.TypeFor[objc.ID](), reflect.TypeFor[Class](): reflect.TypeFor[objc.Class](),
-		reflect.TypeFor[SEL](): reflect.TypeFor[objc.SEL](),
+		reflect.TypeFor[SEL](): reflect.TypeFor[objc.SEL](), reflect.TypeFor[BlockPolicy](): reflect.TypeFor[objc.Block](),
 	}
 	var defined []objc.MethodDef
 	err := each(KindOverride, methods, func(e Entry, field reflect.Value) error {
@@ -39,6 +39,11 @@ func (l *Library) Define(name, super string, methods *Overrides, stopped func(se
 
 // Selector gives the selector of a method of ours, for a button to send.
 func (l *Library) Selector(own string) SEL { return SEL(objc.RegisterName(own)) }
+
+// Answer calls a block that the system has handed to an override, before that returns.
+func (l *Library) Answer(block BlockPolicy, policy int) {
+	_, _, _ = purego.SyscallN(invoked(uintptr(block)), uintptr(block), uintptr(policy)) //nolint:gosec // Of the few that Enums has.
+}
 
 // BoolError makes a block. It must be released with Free once it cannot be called
 // any more.
