@@ -37,7 +37,10 @@ func (l *Library) Define(name, super string, methods *Overrides, stopped func(se
 	return nil
 }
 
-// Selector gives the selector of a method of ours, for a button to send.
+// Own gives a class that Define has made, 0 where there is none.
+func (l *Library) Own(name string) Class { return Class(objc.GetClass(name)) }
+
+// Selector gives the selector of a method of ours, or of an Action, for a button or menu to send.
 func (l *Library) Selector(own string) SEL { return SEL(objc.RegisterName(own)) }
 
 // Answer calls a block that the system has handed to an override, before that returns.
