@@ -67,6 +67,14 @@ func (l *Library) State(do func(state ID)) BlockState {
 // Free releases a block.
 func (l *Library) Free(block uintptr) { objc.Block(block).Release() }
 
+// EndModal ends a panel that the main thread shows, or shows next: its answer is NSModalResponseAbort.
+// The system sends the message itself, from a place where the exception that it raises is expected;
+// none may pass through Go.
+func (l *Library) EndModal() {
+	app := l.Send.Application(l.Class("NSApplication"))
+	l.Send.PerformOnMain(app, SEL(objc.RegisterName("abortModal")), 0, false) // Messages.AbortModal
+}
+
 // Pool runs do within an autorelease pool, which belongs to a thread.
 func (l *Library) Pool(do func()) {
 	runtime.LockOSThread()

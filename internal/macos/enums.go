@@ -44,6 +44,7 @@ const (
 	NSApplicationActivationPolicyRegular     = 0
 	NSApplicationActivationPolicyAccessory   = 1
 	NSAlertFirstButtonReturn                 = 1000
+	NSModalResponseAbort                     = -1001
 	NSWindowStyleMaskTitled                  = 1 << 0
 	NSWindowStyleMaskClosable                = 1 << 1
 	NSWindowStyleMaskMiniaturizable          = 1 << 2
@@ -105,6 +106,7 @@ func Enums() map[string]int64 {
 		"NSStackViewGravityTop":                    NSStackViewGravityTop,
 		"NSProgressIndicatorStyleSpinning":         NSProgressIndicatorStyleSpinning,
 		"NSApplicationActivationPolicyRegular":     NSApplicationActivationPolicyRegular,
+		"NSModalResponseAbort":                     NSModalResponseAbort,
 		"NSAlertFirstButtonReturn":                 NSAlertFirstButtonReturn,
 		"NSApplicationActivationPolicyAccessory":   NSApplicationActivationPolicyAccessory,
 		"NSWindowStyleMaskTitled":                  NSWindowStyleMaskTitled,

@@ -11,6 +11,8 @@ type Messages struct {
 	Release        func(ID)                                 `macos:"-NSObject release"`
 	IsKindOf       func(ID, Class) bool                     `macos:"-NSObject isKindOfClass:"`
 	RespondsTo     func(ID, SEL) bool                       `macos:"-NSObject respondsToSelector:"`
+	PerformOnMain  func(to ID, do SEL, with ID, wait bool)  `macos:"-NSObject performSelectorOnMainThread:withObject:waitUntilDone:"`
+	AbortModal     func(app ID)                             `macos:"-NSApplication abortModal"`
 	ErrorDomain    func(c Class, d Ref, code int, i Ref) ID `macos:"+NSError errorWithDomain:code:userInfo:"`
 	FileManager    func(Class) ID                           `macos:"+NSFileManager defaultManager"`
 	GroupContainer func(m ID, group Ref) ID                 `macos:"-NSFileManager containerURLForSecurityApplicationGroupIdentifier:"`
@@ -72,7 +74,6 @@ type Messages struct {
 	RunModal            func(alert ID) int                             `macos:"-NSAlert runModal"`
 	OpenSettings        func(c Class, done BlockState)                 `macos:"+ASSettingsHelper openCredentialProviderAppSettingsWithCompletionHandler:"`
 	StartAnimation      func(indicator, sender ID)                     `macos:"-NSProgressIndicator startAnimation:"`
-	AbortModal          func(app ID)                                   `macos:"-NSApplication abortModal"`
 
 	SetAppDelegate  func(app, delegate ID)                                       `macos:"-NSApplication setDelegate:"`
 	SetMainMenu     func(app, menu ID)                                           `macos:"-NSApplication setMainMenu:"`
