@@ -5,7 +5,6 @@ import (
 	"log/slog"
 	"os"
 	"runtime"
-	"slices"
 
 	"github.com/localpasskey/localpasskey/internal/cli"
 	"github.com/localpasskey/localpasskey/internal/local/native"
@@ -21,13 +20,12 @@ func init() { runtime.LockOSThread() } //nolint:gochecknoinits // The one except
 // on a Mac, and the Secure Enclave is every program's.
 func launch(ctx context.Context, thread *mainthread.Thread, program cli.Program, args []string) int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	if len(args) > 0 && args[0] == "doctor" {
-		return maccheck.Run(ctx, thread, os.Stdout, slices.Contains(args[1:], "--finger"))
-	}
 	config, err := native.Config(places.Environment(os.Getenv).StoreOnMac(), version, thread, log)
-	if err != nil {
+	if err != nil && !(len(args) > 0 && args[0] == "doctor") { // who finds out what it is
 		log.ErrorContext(ctx, "this macOS lacks what is needed", "cause", err)
 		return 1
 	}
-	return onMac(ctx, program, config, args)
+	return onMac(ctx, program, config, func(ctx context.Context, finger bool) int {
+		return maccheck.Run(ctx, thread, os.Stdout, finger)
+	}, args)
 }

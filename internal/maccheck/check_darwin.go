@@ -32,7 +32,7 @@ type check struct {
 	failed int
 }
 
-// Run checks, writes a line for each finding, and gives the exit code. With finger it
+// Run checks, writes a line for each finding, and gives how many failed. With finger it
 // asks for one, three times, and for an account on a panel, which main shows.
 func Run(ctx context.Context, main *mainthread.Thread, out io.Writer, finger bool) int {
 	fmt.Fprintf(out, "%s/%s, %s\n", runtime.GOOS, runtime.GOARCH, runtime.Version())
@@ -54,7 +54,7 @@ func Run(ctx context.Context, main *mainthread.Thread, out io.Writer, finger boo
 		fmt.Fprintln(c.out, "skip M7–M11: run again with --finger")
 	}
 	fmt.Fprintf(c.out, "%d failed\n", c.failed)
-	return min(c.failed, 1)
+	return c.failed
 }
 
 // report prints one line.

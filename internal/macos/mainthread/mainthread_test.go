@@ -21,7 +21,8 @@ func TestDo(t *testing.T) {
 			done := make(chan error)
 			for range 10 {
 				go func() {
-					done <- thread.Do(t.Context(), func() {
+					ran := false
+					err := thread.Do(t.Context(), func() {
 						if goroutine() != here {
 							t.Error("it runs elsewhere")
 						}
@@ -30,7 +31,12 @@ func TestDo(t *testing.T) {
 						runtime.Gosched()
 						running--
 						sum++
+						ran = true
 					})
+					if !ran {
+						t.Error("it has not run when Do returns")
+					}
+					done <- err
 				}()
 			}
 			for range 10 {
