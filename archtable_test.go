@@ -117,8 +117,9 @@ func table() map[string]row {
 		// The daemon names, in the audit trail, the programs that hold its device.
 		"internal/daemon": {join(both, "internal/process", "internal/page", "internal/proof"), []string{modSys, modDBus}},
 		// The signed macOS app and its extension: the provider on the keychain.
-		"internal/autofill":      {join(both, "internal/macos"), []string{modSys}},
-		"internal/autofill/page": {join(calls, "internal/provider", "internal/manager", "internal/prompt"), nil},
+		"internal/autofill":        {join(both, "internal/macos"), []string{modSys}},
+		"internal/autofill/page":   {join(calls, "internal/provider", "internal/manager", "internal/prompt"), nil},
+		"internal/autofill/window": {[]string{"internal/macos"}, nil},
 		// A Mac without a signature: the authenticator in the program itself.
 		"internal/local":        {join(decision, "internal/enclave", "internal/store"), nil},
 		"internal/local/native": {join(decision, "internal/enclave", "internal/local", "internal/macos", "internal/touchid"), nil},

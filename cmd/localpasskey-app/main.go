@@ -14,6 +14,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/autofill"
 	"github.com/localpasskey/localpasskey/internal/autofill/page"
+	"github.com/localpasskey/localpasskey/internal/autofill/window"
 	"github.com/localpasskey/localpasskey/internal/manager"
 )
 
@@ -40,7 +41,7 @@ func main() {
 
 func run(ctx context.Context, args []string) int {
 	log := slog.New(slog.NewTextHandler(os.Stderr, nil))
-	parts, err := autofill.Open(group, log)
+	parts, err := autofill.Open(group, log, "WebKit")
 	if err != nil {
 		log.ErrorContext(ctx, "LocalPasskey cannot run", "cause", err)
 		return 1
@@ -48,7 +49,12 @@ func run(ctx context.Context, args []string) int {
 	shown := page.Backend{Provider: parts.Provider, Confirm: parts.Confirm, Version: version}
 	commands := autofill.Commands{
 		Provider: parts.Provider, Folder: parts.Folder, In: os.Stdin, Out: os.Stdout, Err: os.Stderr,
-		Manage: func(ctx context.Context) error { return shown.Show(ctx, manager.Show) },
+		Manage: func(ctx context.Context, browser bool) error {
+			if browser {
+				return shown.Show(ctx, manager.Show)
+			}
+			return show(ctx, parts, shown, log)
+		},
 	}
 	if len(args) > 0 {
 		return commands.Run(ctx, args)
@@ -59,13 +65,31 @@ func run(ctx context.Context, args []string) int {
 	if err == nil {
 		err = parts.Provider.Refresh(short)
 	}
-	switch parts.Greet(autofill.Welcome(len(all), err)) {
+	choice := autofill.ShowPasskeys
+	if autofill.Greets(len(all), err) {
+		choice = parts.Greet(autofill.Welcome(len(all), err))
+	}
+	switch choice {
 	case autofill.ShowPasskeys:
-		go func() { os.Exit(commands.Run(ctx, []string{"manage"})) }()
-		parts.Loop()
+		return commands.Run(ctx, []string{"manage"})
 	case autofill.OpenSettings:
 		parts.OpenSettings()
 	case autofill.Close:
 	}
 	return 0
+}
+
+// show shows the page in the app's window. macOS ends the process with it; a signal does too.
+func show(ctx context.Context, parts *autofill.Parts, shown page.Backend, log *slog.Logger) error {
+	handler, err := manager.Enclosed(shown, window.Origin)
+	if err != nil {
+		return err
+	}
+	go func() {
+		<-ctx.Done()
+		os.Exit(1)
+	}()
+	return (&window.Window{
+		Lib: parts.Lib, Handler: handler, Settings: func() { parts.AskForSettings() }, Log: log,
+	}).Run(ctx)
 }

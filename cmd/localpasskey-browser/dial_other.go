@@ -8,13 +8,14 @@ import (
 	"os"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/macos/mainthread"
 	"github.com/localpasskey/localpasskey/internal/places"
 	"github.com/localpasskey/localpasskey/internal/socket"
 )
 
 // dialer connects to the user's own daemon where one answers, or else to the system's, as
 // the command line does.
-func dialer(*slog.Logger) func(ctx context.Context) (ctap.Authenticator, func() error, error) {
+func dialer(*mainthread.Thread, *slog.Logger) func(ctx context.Context) (ctap.Authenticator, func() error, error) {
 	return func(ctx context.Context) (ctap.Authenticator, func() error, error) {
 		conn, err := socket.Dial(ctx, places.Environment(os.Getenv).Socket())
 		if err != nil {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/browsers"
+	"github.com/localpasskey/localpasskey/internal/macos/mainthread"
 	"github.com/localpasskey/localpasskey/internal/nativemsg"
 	"github.com/localpasskey/localpasskey/internal/places"
 	"github.com/localpasskey/localpasskey/internal/process"
@@ -27,17 +28,21 @@ var version = "unknown"
 func main() {
 	// Firefox sends SIGTERM to a host that outlives its port.
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	err := run(ctx, os.Args[1:])
+	thread := mainthread.New()
+	code := thread.Run(func() int {
+		if err := run(ctx, thread, os.Args[1:]); err != nil {
+			fmt.Fprintln(os.Stderr, "localpasskey-browser:", err)
+			return 1
+		}
+		return 0
+	})
 	stop()
-	if err != nil {
-		fmt.Fprintln(os.Stderr, "localpasskey-browser:", err)
-		os.Exit(1)
-	}
+	os.Exit(code)
 }
 
 var errStartedByHand = errors.New("a browser starts this program, for the LocalPasskey extension\nhint: `localpasskey browser install` lets browsers find it")
 
-func run(ctx context.Context, args []string) error {
+func run(ctx context.Context, thread *mainthread.Thread, args []string) error {
 	if len(args) == 1 && args[0] == "--version" {
 		fmt.Println("localpasskey-browser", version)
 		return nil
@@ -52,7 +57,7 @@ func run(ctx context.Context, args []string) error {
 			log.WarnContext(ctx, "`localpasskey browser status` will not know of this", "cause", err)
 		}
 	}
-	host := &nativemsg.Host{Version: version, Dial: dialer(log), Manage: manage, Log: log}
+	host := &nativemsg.Host{Version: version, Dial: dialer(thread, log), Manage: manage, Log: log}
 	return host.Serve(ctx, os.Stdin, os.Stdout)
 }
 

@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"fmt"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"regexp"
 	"strings"
 	"testing"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cli"
+	"github.com/localpasskey/localpasskey/internal/cli/mac"
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/enclave"
@@ -50,14 +53,25 @@ func TestOnMac(t *testing.T) {
 			return touchid.User{Sensor: f}, func() bool { return true }
 		},
 	}
+	var said bytes.Buffer
+	failed := 0
+	check := func(_ context.Context, finger bool) int {
+		fmt.Fprintf(&said, "checked, finger %t\n", finger)
+		return failed
+	}
 	run := func(want int, args ...string) string {
 		t.Helper()
 		var out bytes.Buffer
+		said.Reset()
 		program := cli.Program{Version: "test", In: strings.NewReader(""), Out: &out, Err: &out}
-		if code := onMac(t.Context(), program, config, args); code != want {
+		if code := onMac(t.Context(), program, config, check, args); code != want {
 			t.Errorf("%q ended with %d, want %d: %s", args, code, want, out.String())
 		}
-		return out.String()
+		text := said.String() + out.String()
+		if found := regexp.MustCompile(`(?i:\btpm|daemon|pinentry|systemd|/dev/)|\bPINs?\b`).FindString(text); found != "" && !strings.Contains(text, "is not for Macs") {
+			t.Errorf("%q speaks of %q: %s", args, found, text)
+		}
+		return text
 	}
 	holds := func(text string, all ...string) {
 		t.Helper()
@@ -67,14 +81,19 @@ func TestOnMac(t *testing.T) {
 			}
 		}
 	}
-	for name := range notOnMacs() {
+	for name := range mac.Absent() {
 		holds(run(2, name), "not for Macs", "hint:")
+		holds(run(2, name, "--help"), "not for Macs", "hint:")
 	}
+	holds(run(0, "doctor"), "checked, finger false")
+	failed = 2
+	holds(run(1, "doctor", "--finger"), "checked, finger true", "2 of these failed", "hint:")
 	holds(run(5, "list"), "not set up", "localpasskey setup")
 	holds(run(0, "setup", "--help"), "--current-fingers", "--password")
 	holds(run(2, "setup", "--nobody"), "--nobody", "hint:")
 	holds(run(0, "setup", "--current-fingers"), "is set up", "enrolled when the key was made", "register a second one")
 	holds(run(1, "setup"), "already", "hint:")
+	holds(run(2, "setup", "--current-fingers", "--password"), "hint:")
 	holds(run(0, "status"), "Secure Enclave", "a finger", "offered")
 	register(t, config, "octocat")
 	register(t, config, "hubot")
@@ -83,7 +102,13 @@ func TestOnMac(t *testing.T) {
 	_, row, _ := strings.Cut(run(0, "list", "--filter", "octocat"), "\n")
 	fields := strings.Fields(row)
 	id := fields[len(fields)-1]
-	holds(run(0, "show", id), "octocat")
+	holds(run(0, "show", id), "octocat", "demanded by the Secure Enclave")
+	holds(run(0, "config"), "always-uv", "finger")
+	holds(run(0, "config", "always-uv", "off"), "presence-only")
+	holds(run(0, "config", "always-uv", "on"), "A finger is demanded")
+	holds(run(0, "audit", "list"), "octocat")
+	holds(run(0, "--help"), "Secure Enclave", "setup", "doctor")
+	holds(run(0), "Secure Enclave")
 	asked := f.asked
 	run(0, "delete", "--yes", id)
 	if f.asked != asked+1 {

@@ -12,6 +12,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cli"
 	"github.com/localpasskey/localpasskey/internal/cli/service"
 	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/macos/mainthread"
 	"github.com/localpasskey/localpasskey/internal/places"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 	"github.com/localpasskey/localpasskey/internal/tpm"
@@ -23,12 +24,13 @@ var version = "unknown"
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
-	code := run(ctx)
+	thread := mainthread.New()
+	code := thread.Run(func() int { return run(ctx, thread) })
 	stop()
 	os.Exit(code)
 }
 
-func run(ctx context.Context) int {
+func run(ctx context.Context, thread *mainthread.Thread) int {
 	if err := keepToOurselves(); err != nil {
 		slog.New(slog.NewTextHandler(os.Stderr, nil)).WarnContext(ctx, "other programs of yours could look into this one", "cause", err)
 	}
@@ -45,7 +47,7 @@ func run(ctx context.Context) int {
 		State:        env.State(),
 		Machine:      thisMachine(),
 	}
-	return launch(ctx, program, os.Args[1:])
+	return launch(ctx, thread, program, os.Args[1:])
 }
 
 // runDaemon joins the daemon with this machine's TPM and the person at this terminal.

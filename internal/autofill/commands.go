@@ -33,20 +33,21 @@ const maxName = 64
 const usage = `LocalPasskey: passkeys in this Mac's Secure Enclave, offered by macOS in every browser and app.
 
   LocalPasskey list [--json]   the passkeys
-  LocalPasskey manage          the same in your browser, to look through, rename, hide and delete
+  LocalPasskey manage          the same in a window, to look through, rename, hide and delete
+  LocalPasskey manage --browser   the same in your browser, by a link of this Mac's own
   LocalPasskey delete ID       delete one, for good; ID or its beginning
   LocalPasskey refresh         have macOS offer what there is
   LocalPasskey log             what the extension has noted; no site, no account
 
-Opened without a command it says how to turn it on.
+Opened without a command it shows the window, and says first how to turn it on where nothing is here yet.
 macOS reports these passkeys as synced (BE=1, BS=1): it takes no others from a provider. They are not.
 `
 
 // Commands are the app's commands.
 type Commands struct {
 	Provider *provider.Provider
-	// Manage shows the page until it is closed.
-	Manage func(ctx context.Context) error
+	// Manage shows the page until it is closed: in a window, or in the person's browser.
+	Manage func(ctx context.Context, browser bool) error
 	// Folder is the group's, where the extension's log is.
 	Folder   string
 	In       io.Reader
@@ -100,7 +101,9 @@ func (c Commands) run(ctx context.Context, args []string) error {
 	case len(args) == 1 && args[0] == "refresh":
 		return c.Provider.Refresh(ctx)
 	case len(args) == 1 && args[0] == "manage":
-		return c.Manage(ctx)
+		return c.Manage(ctx, false)
+	case len(args) == 2 && args[0] == "manage" && args[1] == "--browser":
+		return c.Manage(ctx, true)
 	case len(args) == 1 && args[0] == "log":
 		return copyLog(c.Folder, c.Out)
 	default:
@@ -221,8 +224,10 @@ func (c Commands) find(ctx context.Context, beginning string) (provider.Passkey,
 	}
 }
 
-// Welcome is what the app says when it is opened: how many passkeys there are, and
-// how to turn it on.
+// Greets tells whether the app, when it is opened, has something to say before its window opens.
+func Greets(passkeys int, problem error) bool { return passkeys == 0 || problem != nil }
+
+// Welcome is what the app says then: how many passkeys there are, and how to turn it on.
 func Welcome(passkeys int, problem error) (title, text string) {
 	if p, ok := errors.AsType[*ctap.Problem](problem); ok {
 		return "LocalPasskey cannot be used", strings.TrimSpace(p.What + ".\n" + p.Hint)

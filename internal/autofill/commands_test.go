@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"os"
 	"path/filepath"
@@ -153,6 +154,27 @@ func TestWelcome(t *testing.T) {
 	}
 	if title, text := autofill.Welcome(0, errors.New("x")); !strings.Contains(title, "cannot") || text != "x" {
 		t.Errorf("%q, %q", title, text)
+	}
+}
+
+// TestOpened: an app that has passkeys to show asks nothing first.
+func TestOpened(t *testing.T) {
+	t.Parallel()
+	if autofill.Greets(1, nil) || !autofill.Greets(0, nil) || !autofill.Greets(1, errors.New("x")) {
+		t.Error("it greets when there is nothing to say, or does not when there is")
+	}
+	var asked []bool
+	commands := autofill.Commands{Out: io.Discard, Err: io.Discard, Manage: func(_ context.Context, browser bool) error {
+		asked = append(asked, browser)
+		return nil
+	}}
+	for want, args := range [][]string{{"manage"}, {"manage", "--browser"}} {
+		if code := commands.Run(t.Context(), args); code != 0 || asked[want] != (want == 1) {
+			t.Errorf("%q: %d, %v", args, code, asked)
+		}
+	}
+	if code := commands.Run(t.Context(), []string{"manage", "--port"}); code != 2 || len(asked) != 2 {
+		t.Errorf("%d, %v", code, asked)
 	}
 }
 

@@ -1,7 +1,7 @@
 // Package autofill puts the signed macOS app and its extension together: the
 // keychain, Touch ID, the system's list and the provider, and the app's few commands.
 //
-//	LocalPasskey.app/Contents/MacOS/LocalPasskey            Commands, and a welcome
+//	LocalPasskey.app/Contents/MacOS/LocalPasskey            Commands, a welcome, and window: the page
 //	  └─ PlugIns/CredentialProvider.appex                   the provider, run by macOS
 //	        both: Open ──► provider ◄──► keychain, touchid, Identities
 //

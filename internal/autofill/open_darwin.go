@@ -28,10 +28,10 @@ type Parts struct {
 	log    *slog.Logger
 }
 
-// Open loads macOS's frameworks, and puts the provider on the keychain of an app
+// Open loads macOS's frameworks and more, if named, and puts the provider on the keychain of an app
 // group: that is the keychain's access group, and the folder of the lock.
-func Open(group string, log *slog.Logger) (*Parts, error) {
-	lib, err := macos.Load("Security", "LocalAuthentication", "AppKit", "AuthenticationServices")
+func Open(group string, log *slog.Logger, more ...string) (*Parts, error) {
+	lib, err := macos.Load(append(more, "Security", "LocalAuthentication", "AppKit", "AuthenticationServices")...)
 	if err != nil {
 		return nil, err
 	}
@@ -98,7 +98,7 @@ const (
 )
 
 // Greet shows the welcome and waits for a button. It must be called on the process's
-// first thread, as OpenSettings and Loop.
+// first thread, as OpenSettings.
 func (p *Parts) Greet(title, text string) Choice {
 	lib := p.Lib
 	app := lib.Send.Application(lib.Class("NSApplication"))
@@ -123,19 +123,20 @@ func (p *Parts) Greet(title, text string) Choice {
 	return Choice(lib.Send.RunModal(alert) - macos.NSAlertFirstButtonReturn) // one more for each button
 }
 
-// OpenSettings opens System Settings where AutoFill is.
+// OpenSettings opens System Settings where AutoFill is, and returns when it has.
 func (p *Parts) OpenSettings() {
-	opened := make(chan struct{}, 1)
-	p.Lib.Send.OpenSettings(p.Lib.Class("ASSettingsHelper"), p.Lib.State(func(macos.ID) { opened <- struct{}{} }))
 	select {
-	case <-opened:
+	case <-p.AskForSettings():
 	case <-time.After(settingsPatience): // the answer may wait for this thread
 	}
 }
 
-// Loop answers the system's events for as long as the process lives: an app that does
-// not is shown as hanging.
-func (p *Parts) Loop() { p.Lib.Send.RunLoop(p.Lib.Send.Application(p.Lib.Class("NSApplication"))) }
+// AskForSettings is OpenSettings for an app that stays: it does not wait.
+func (p *Parts) AskForSettings() <-chan struct{} {
+	opened := make(chan struct{}, 1)
+	p.Lib.Send.OpenSettings(p.Lib.Class("ASSettingsHelper"), p.Lib.State(func(macos.ID) { opened <- struct{}{} }))
+	return opened
+}
 
 // Confirm asks for a finger, for reason.
 func (p *Parts) Confirm(ctx context.Context, reason string) error {

@@ -150,11 +150,9 @@ The tries that are left do not change.`,
 func (r *run) resetCommand() *cobra.Command {
 	return &cobra.Command{
 		Use:   "reset",
-		Short: "Destroy all passkeys and the PIN",
-		Long: `Destroys all passkeys and the PIN, in the TPM itself: not even a copy of the store
-brings them back. The daemon asks you in its own terminal, with the PIN unless that
-is locked.`,
-		Args: cobra.NoArgs,
+		Short: r.words.Reset,
+		Long:  r.words.ResetLong,
+		Args:  cobra.NoArgs,
 		RunE: r.does(func(ctx context.Context, _ []string) error {
 			return r.within(ctx, func(s *session) error { return r.reset(ctx, s) })
 		}),
@@ -180,6 +178,6 @@ func (r *run) reset(ctx context.Context, s *session) error {
 	if err := s.Reset(ctx); err != nil {
 		return err
 	}
-	r.say("Everything is reset. `localpasskey pin set` sets a new PIN.")
+	r.say("%s", r.words.ResetDone)
 	return nil
 }

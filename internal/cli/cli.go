@@ -15,9 +15,11 @@ import (
 	doctorcmd "github.com/localpasskey/localpasskey/internal/cli/doctor"
 	"github.com/localpasskey/localpasskey/internal/cli/hide"
 	"github.com/localpasskey/localpasskey/internal/cli/inventory"
+	"github.com/localpasskey/localpasskey/internal/cli/mac"
 	"github.com/localpasskey/localpasskey/internal/cli/man"
 	"github.com/localpasskey/localpasskey/internal/cli/prove"
 	"github.com/localpasskey/localpasskey/internal/cli/service"
+	"github.com/localpasskey/localpasskey/internal/cli/words"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/doctor"
 )
@@ -41,55 +43,30 @@ type Program struct {
 	Agent func(ctx context.Context, o service.AgentOptions) error
 	// Machine is what `localpasskey doctor` examines; socket, store and version are ours.
 	Machine doctor.Machine
+	// Mac is set on a Mac, where the commands are others, and their words.
+	Mac *mac.Mac
 }
-
-const rootLong = `Passkeys that are made in this machine's security chip and never leave it.
-
-Private keys are created inside the TPM, and the TPM itself counts PIN attempts:
-after 8 wrong ones the passkeys are gone for good. There is no backup and no export,
-by design. If this machine dies, its passkeys die with it: register a second
-passkey, on another device, at every service you care about.
-
-Begin with
-
-  localpasskey setup
-
-which needs the system's service. To try it without that, run these before, in terminals
-that stay open:
-
-  localpasskey daemon --user
-  localpasskey agent
-
-If something does not work, localpasskey doctor looks for what stands in the way.`
-
-const rootExits = `Exit codes:
-  0  done
-  1  failed
-  2  wrong usage
-  3  no such passkey
-  4  refused, or cancelled by you
-  5  the daemon, the TPM or the store is not available, or not set up
-  6  the PIN is wrong or locked`
 
 // run is one run of the program.
 type run struct {
 	Program
 
 	sockets service.Sockets
+	words   words.Words
 	// begun: the command line was understood, so an error is not one of usage.
 	begun bool
 }
 
 // Run runs the command line args and gives the exit code.
 func (p Program) Run(ctx context.Context, args []string) int {
-	r := &run{Program: p, sockets: service.Sockets{Own: p.Socket, System: p.SystemSocket}}
+	r := p.begin()
 	root := r.root() //nolint:contextcheck // cobra hands it to each command.
 	root.SetArgs(args)
 	command, err := root.ExecuteContextC(ctx)
 	if err == nil {
 		return codeOK
 	}
-	f := explain(err)
+	f := r.explain(err)
 	if !r.begun {
 		f = &failure{what: err.Error(), hint: "see `" + command.CommandPath() + " --help`", code: codeUsage}
 	}
@@ -97,11 +74,20 @@ func (p Program) Run(ctx context.Context, args []string) int {
 	return f.code
 }
 
+// begin is a run of nothing yet.
+func (p Program) begin() *run {
+	r := &run{Program: p, sockets: service.Sockets{Own: p.Socket, System: p.SystemSocket}, words: words.TPM()}
+	if p.Mac != nil {
+		r.words = words.Enclave()
+	}
+	return r
+}
+
 func (r *run) root() *cobra.Command {
 	root := &cobra.Command{
 		Use:           "localpasskey",
-		Short:         "Passkeys in this machine's security chip",
-		Long:          rootLong + "\n\n" + rootExits,
+		Short:         r.words.Short,
+		Long:          r.words.Long + "\n\n" + r.words.Exits,
 		Version:       r.Version,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -112,25 +98,33 @@ func (r *run) root() *cobra.Command {
 	root.SetOut(r.Out)
 	root.SetErr(r.Err)
 	root.SetVersionTemplate("localpasskey {{.Version}}\n")
-	root.PersistentFlags().StringVar(&r.sockets.Named, "socket", "", "`path` of the daemon's socket; if not named, your own daemon's or else the system's")
 	root.AddCommand(
-		r.setupCommand(), r.statusCommand(), r.pinCommand(), r.configCommand(),
-		r.manageCommand(), r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()), prove.Command(r.around()),
-		doctorcmd.Command(r.around(), r.machine),
-		r.reconnectCommand(), r.resetCommand(), r.versionCommand(), r.manCommand(root),
+		r.statusCommand(), r.configCommand(),
+		r.manageCommand(), r.listCommand(), r.showCommand(), r.renameCommand(), r.deleteCommand(), audit.Command(r.around()), inventory.Command(r.around()),
+		r.resetCommand(), r.versionCommand(), r.manCommand(root),
 	)
 	root.AddCommand(hide.Commands(r.around())...)
 	root.AddCommand(browser.Command(r.around(), browsers.Log{Dir: r.State}))
-	root.AddCommand(service.Commands(service.Program{
-		Program: r.around(), Sockets: &r.sockets, Store: r.Store, State: r.SystemState, Daemon: r.Daemon, Agent: r.Agent,
-	})...)
+	if r.Mac != nil {
+		root.AddCommand(r.Mac.Commands(r.around())...)
+	} else {
+		root.PersistentFlags().StringVar(&r.sockets.Named, "socket", "", "`path` of the daemon's socket; if not named, your own daemon's or else the system's")
+		root.AddCommand(r.withDaemon()...)
+	}
 	return root
+}
+
+// withDaemon are the commands where a daemon has the TPM.
+func (r *run) withDaemon() []*cobra.Command {
+	return append(service.Commands(service.Program{
+		Program: r.around(), Sockets: &r.sockets, Store: r.Store, State: r.SystemState, Daemon: r.Daemon, Agent: r.Agent,
+	}), r.setupCommand(), r.pinCommand(), prove.Command(r.around()), doctorcmd.Command(r.around(), r.machine), r.reconnectCommand())
 }
 
 // around is what groups of commands that are rooms of their own need of this run.
 func (r *run) around() command.Program {
 	return command.Program{
-		Out: r.Out, Err: r.Err, Does: r.does,
+		Out: r.Out, Err: r.Err, Does: r.does, Words: r.words,
 		Within: func(ctx context.Context, act func(c *ctap.Client) error) error {
 			return r.within(ctx, func(s *session) error { return act(s.Client) })
 		},

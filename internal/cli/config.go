@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"cmp"
 	"context"
 	"errors"
 
@@ -11,14 +12,12 @@ import (
 	"github.com/localpasskey/localpasskey/internal/demand"
 )
 
-const configLong = `Shows what is demanded of you, or changes it by knowing the PIN.`
-
 func (r *run) configCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "See or change what is demanded: the PIN at every use, its length",
-		Long:  configLong,
+		Short: r.words.Config,
+		Long:  r.words.ConfigLong,
 		Args:  cobra.NoArgs,
 		RunE: r.does(func(ctx context.Context, _ []string) error {
 			return r.within(ctx, func(s *session) error {
@@ -29,16 +28,26 @@ func (r *run) configCommand() *cobra.Command {
 				if asJSON {
 					return view.ConfigJSON(r.Out, info)
 				}
-				return view.Config(r.Out, info)
+				return view.Config(r.Out, info, r.words)
 			})
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
-	c.AddCommand(
-		r.changeConfig("always-uv on|off", "Demand the PIN at every use, or when a service asks for it", demand.AlwaysUVHelp, demand.AlwaysUV),
-		r.changeConfig("min-pin-length N", "Raise the least length of a PIN", demand.MinPINLengthHelp, demand.MinPINLength),
-	)
+	c.AddCommand(r.changeConfig("always-uv on|off", r.words.AlwaysUV, r.words.AlwaysUVLong, r.alwaysUV))
+	if r.words.PINs {
+		c.AddCommand(r.changeConfig("min-pin-length N", "Raise the least length of a PIN", demand.MinPINLengthHelp, demand.MinPINLength))
+	}
 	return c
+}
+
+// alwaysUV is demand.AlwaysUV in this machine's words.
+func (r *run) alwaysUV(argument string, info *ctap.GetInfoResponse) (demand.Change, error) {
+	change, err := demand.AlwaysUV(argument, info)
+	if err == nil && change.Subcommand != 0 {
+		done := map[string]string{"on": r.words.TurnedOn, "off": r.words.TurnedOff}
+		change.Done = cmp.Or(done[argument], change.Done)
+	}
+	return change, err
 }
 
 // changeConfig makes a sub-command that changes one setting to its one argument.

@@ -43,7 +43,7 @@ func (f *failure) print(w io.Writer) {
 }
 
 // explain makes a failure of any error.
-func explain(err error) *failure {
+func (r *run) explain(err error) *failure {
 	if f, ok := errors.AsType[*failure](err); ok {
 		return f
 	}
@@ -54,7 +54,7 @@ func explain(err error) *failure {
 		return &failure{what: problem.What, hint: problem.Hint, code: codeUnavailable}
 	}
 	if status, ok := errors.AsType[ctap.Status](err); ok {
-		return ofStatus(status)
+		return r.ofStatus(status)
 	}
 	switch {
 	case errors.Is(err, context.Canceled):
@@ -66,43 +66,18 @@ func explain(err error) *failure {
 	}
 }
 
-// ofStatus puts the daemon's answer into words.
-func ofStatus(status ctap.Status) *failure {
+// ofStatus puts an answer into words.
+func (r *run) ofStatus(status ctap.Status) *failure {
 	switch status {
-	case ctap.PINInvalid:
-		return &failure{what: "the PIN is wrong", hint: "`localpasskey pin retries` tells how many tries are left", code: codePIN}
-	case ctap.PINAuthBlocked, ctap.UVBlocked:
-		return &failure{
-			what: "no PIN is taken for now: three in a row were wrong",
-			hint: "`localpasskey reconnect`, then try again with care: `localpasskey pin retries` tells how many tries are left",
-			code: codePIN,
-		}
-	case ctap.PINBlocked:
-		return &failure{
-			what: "the PIN is locked: 8 wrong ones, and the TPM lets nobody try again",
-			hint: "its passkeys cannot be used any more; `localpasskey reset` begins anew",
-			code: codePIN,
-		}
-	case ctap.PINNotSet:
-		return &failure{what: "no PIN is set", hint: "run `localpasskey pin set`", code: codeFailed}
-	case ctap.PINPolicyViolation:
-		return &failure{what: "this PIN is not allowed", hint: pinRules, code: codeFailed}
 	case ctap.NoCredentials:
 		return noSuchPasskey()
-	case ctap.OperationDenied:
-		return &failure{
-			what: "refused",
-			hint: "either you said no, or there is nobody to ask: `localpasskey status` tells where you are asked, and `localpasskey agent` asks in your session",
-			code: codeRefused,
-		}
 	case ctap.UserActionTimeout, ctap.ActionTimeout:
 		return &failure{what: "nobody answered in time", code: codeRefused}
 	case ctap.KeepaliveCancel:
 		return &failure{what: "cancelled", code: codeRefused}
-	case ctap.NotAllowed:
-		return &failure{what: "the daemon does not allow this", hint: "is it yours? The system's service serves those who are logged in (`loginctl`)", code: codeUnavailable}
 	default:
-		return &failure{what: "the daemon answered " + status.Error(), hint: "its log says why", code: codeFailed}
+		e := r.words.Said(status)
+		return &failure{what: e.What, hint: e.Hint, code: e.Code}
 	}
 }
 

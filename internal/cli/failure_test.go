@@ -39,7 +39,7 @@ func TestExitCodes(t *testing.T) {
 		{usageError("what", "hint"), 2},
 		{errors.New("anything else"), 1},
 	} {
-		if f := explain(c.err); f.code != c.code || f.what == "" {
+		if f := new(Program).begin().explain(c.err); f.code != c.code || f.what == "" {
 			t.Errorf("%v: exit code %d, %q; want %d", c.err, f.code, f.what, c.code)
 		}
 	}
@@ -49,7 +49,7 @@ func TestExitCodes(t *testing.T) {
 func TestFailuresAreLegible(t *testing.T) {
 	t.Parallel()
 	var out bytes.Buffer
-	explain(&ctap.Problem{What: "a\x1b[2J\nlocalpasskey: b", Hint: "c\u202ed\r"}).print(&out)
+	new(Program).begin().explain(&ctap.Problem{What: "a\x1b[2J\nlocalpasskey: b", Hint: "c\u202ed\r"}).print(&out)
 	if want := "localpasskey: a[2J localpasskey: b\nhint: cd\n"; out.String() != want {
 		t.Errorf("printed %q, want %q", out.String(), want)
 	}

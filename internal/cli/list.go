@@ -32,7 +32,7 @@ func (r *run) listCommand() *cobra.Command {
 		Use:     "list",
 		Aliases: []string{"ls"},
 		Short:   "List the passkeys",
-		Long: `Lists all passkeys of this machine, without asking for the PIN.
+		Long: r.words.List + `
 
 KIND is "passkey" for one that a service finds by itself, and "security key" for one
 that works only together with the user name or a password.

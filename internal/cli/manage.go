@@ -34,7 +34,7 @@ func (r *run) manage(ctx context.Context, noOpen bool) (err error) {
 	if _, err := r.sockets.Client(); err != nil {
 		return err
 	}
-	server, err := manager.Open(ctx, &manager.API{Dial: r.dial, Explain: inWords})
+	server, err := manager.Open(ctx, &manager.API{Dial: r.dial, Explain: r.inWords})
 	if err != nil {
 		return err
 	}
@@ -65,7 +65,7 @@ func (r *run) dial(ctx context.Context) (ctap.Authenticator, func() error, error
 	return ctap.NewClient(conn), conn.Close, nil
 }
 
-func inWords(err error) (what, hint string) {
-	f := explain(err)
+func (r *run) inWords(err error) (what, hint string) {
+	f := r.explain(err)
 	return f.what, f.hint
 }

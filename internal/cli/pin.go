@@ -93,7 +93,7 @@ func (p *pinSource) change(ctx context.Context, s *session) error {
 		return err
 	}
 	if err := s.platform().ChangePIN(ctx, from, to); err != nil {
-		return s.countTries(ctx, err)
+		return p.countTries(ctx, s, err)
 	}
 	p.run.say("The PIN is changed. The old one does not work any more.")
 	return nil

@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/localpasskey/localpasskey/internal/cli/words"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/prompt"
@@ -24,7 +25,7 @@ const (
 	minPINPoints = 4
 )
 
-const pinRules = "a PIN has at least 4 characters and at most 63 bytes; letters and spaces count as well as digits"
+const pinRules = words.PINRules
 
 // terminalPath is the terminal that this process belongs to.
 const terminalPath = "/dev/tty"
@@ -35,8 +36,11 @@ type pinSource struct {
 	stdin bool
 }
 
-// flag adds --pin-stdin; lines says what is read.
+// flag adds --pin-stdin, where there are PINs; lines says what is read.
 func (p *pinSource) flag(c *cobra.Command, lines string) {
+	if !p.run.words.PINs {
+		return
+	}
 	c.Flags().BoolVar(&p.stdin, "pin-stdin", false, "read "+lines+" from stdin, for scripts")
 }
 
@@ -164,11 +168,11 @@ func (p *pinSource) token(ctx context.Context, s *session, permissions ctap.Perm
 	if errors.Is(err, ctap.PINPolicyViolation) { // a PIN in use breaks the rules only when they have changed
 		return token, &failure{what: "the PIN has to be changed first", hint: "run `localpasskey pin change`", code: codePIN}
 	}
-	return token, s.countTries(ctx, err)
+	return token, p.countTries(ctx, s, err)
 }
 
 // countTries adds to the answer to a wrong PIN how many tries are left.
-func (s *session) countTries(ctx context.Context, err error) error {
+func (p *pinSource) countTries(ctx context.Context, s *session, err error) error {
 	if !errors.Is(err, ctap.PINInvalid) && !errors.Is(err, ctap.PINAuthBlocked) {
 		return err
 	}
@@ -176,7 +180,7 @@ func (s *session) countTries(ctx context.Context, err error) error {
 	if retriesErr != nil {
 		return errors.Join(err, retriesErr)
 	}
-	f := explain(err)
+	f := p.run.explain(err)
 	f.what += "; " + prompt.Tries(int(left)) + " left"
 	return f
 }

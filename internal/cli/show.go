@@ -29,7 +29,7 @@ func (r *run) showCommand() *cobra.Command {
 					if i > 0 {
 						r.say("")
 					}
-					if err := view.Passkey(r.Out, p); err != nil {
+					if err := view.Passkey(r.Out, p, r.words); err != nil {
 						return err
 					}
 				}

@@ -34,6 +34,9 @@ type mac struct {
 	next    macos.ID
 	refuse  error
 	reasons []string
+	// buttons are what is pressed where a panel asks which account, by title.
+	buttons []string
+	panels  []touchid.Question
 	// demanded is for which protections somebody was to be asked.
 	demanded []enclave.Protection
 }
@@ -60,13 +63,23 @@ func (m *mac) Ask(_ context.Context, reason string) (*gesture.Gesture, error) {
 	return gesture.New(m.next, m.chip.Invalidate), nil
 }
 
+// panel is what asks which account.
+type panel struct{ *mac }
+
+func (p panel) Ask(_ context.Context, q touchid.Question) (int, error) {
+	p.panels = append(p.panels, q)
+	press := p.buttons[0]
+	p.buttons = p.buttons[1:]
+	return slices.Index(q.Buttons, press), nil
+}
+
 func (m *mac) open() *local.Local {
 	m.Helper()
 	l := local.New(local.Config{
 		StorePath: m.path, Security: m.chip, Version: "test",
 		Person: func(p enclave.Protection) (authenticator.User, func() bool) {
 			m.demanded = append(m.demanded, p)
-			return touchid.User{Sensor: m}, func() bool { return true }
+			return touchid.User{Sensor: m, Choose: touchid.Chooser{Panel: panel{m}}.Choose}, func() bool { return true }
 		},
 		Log: slog.New(slog.DiscardHandler),
 	})
@@ -162,6 +175,32 @@ func TestFinger(t *testing.T) {
 	}
 	if now := verify(t, made, again).SignCount; now <= count {
 		t.Errorf("the count went from %d to %d", count, now)
+	}
+}
+
+// TestSeveralAccounts: a sign-in that names no account is for the one that the person chose, by the
+// finger that Touch ID asked for that one.
+func TestSeveralAccounts(t *testing.T) {
+	t.Parallel()
+	m := newMac(t)
+	ch := m.ready().Channel(me())
+	made := map[string]webauthn.AuthenticatorData{}
+	for _, user := range []string{"ann", "bob", "cyd", "dan", "eve"} {
+		made[user] = m.register(ch, user)
+	}
+	m.reasons = nil
+	m.buttons = []string{"Show others", "Continue as ann"} // the newest come first
+	answer, err := ch.GetAssertion(t.Context(), signIn())
+	if err != nil {
+		t.Fatal(err)
+	}
+	verify(t, made["ann"], answer)
+	if string(answer.User.ID) != "ann" || answer.NumberOfCredentials > 1 || len(m.reasons) != 1 || m.reasons[0] != "sign in to example.com as ann" {
+		t.Errorf("signed in as %q of %d, asked %q", answer.User.ID, answer.NumberOfCredentials, m.reasons)
+	}
+	m.buttons = []string{"Cancel"}
+	if _, err := ch.GetAssertion(t.Context(), signIn()); !errors.Is(err, ctap.OperationDenied) || len(m.reasons) != 1 {
+		t.Errorf("after a no: %v, asked %q", err, m.reasons)
 	}
 }
 

@@ -19,6 +19,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/enclave"
 	"github.com/localpasskey/localpasskey/internal/macos"
 	"github.com/localpasskey/localpasskey/internal/macos/gesture"
+	"github.com/localpasskey/localpasskey/internal/macos/mainthread"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/touchid"
 )
@@ -26,16 +27,17 @@ import (
 // check is one run.
 type check struct {
 	lib    *macos.Library
+	main   *mainthread.Thread
 	out    io.Writer
 	failed int
 }
 
-// Run checks, writes a line for each finding, and gives the exit code. With finger it
-// asks for one, three times.
-func Run(ctx context.Context, out io.Writer, finger bool) int {
+// Run checks, writes a line for each finding, and gives how many failed. With finger it
+// asks for one, three times, and for an account on a panel, which main shows.
+func Run(ctx context.Context, main *mainthread.Thread, out io.Writer, finger bool) int {
 	fmt.Fprintf(out, "%s/%s, %s\n", runtime.GOOS, runtime.GOARCH, runtime.Version())
-	lib, err := macos.Load("Security", "LocalAuthentication", "AuthenticationServices", "AppKit")
-	c := &check{lib: lib, out: out}
+	lib, err := macos.Load("Security", "LocalAuthentication", "AuthenticationServices", "AppKit", "WebKit")
+	c := &check{lib: lib, main: main, out: out}
 	c.report("M1 every function, symbol and class resolves", err)
 	if err != nil {
 		return 1
@@ -47,11 +49,12 @@ func Run(ctx context.Context, out io.Writer, finger bool) int {
 	c.enclave(ctx)
 	if finger {
 		c.fingers(ctx)
+		c.panels(ctx)
 	} else {
-		fmt.Fprintln(c.out, "skip M7–M10: run again with --finger")
+		fmt.Fprintln(c.out, "skip M7–M11: run again with --finger")
 	}
 	fmt.Fprintf(c.out, "%d failed\n", c.failed)
-	return min(c.failed, 1)
+	return c.failed
 }
 
 // report prints one line.
@@ -70,7 +73,7 @@ func (c *check) selectors() {
 	asked := 0
 	for _, e := range macos.Entries() {
 		class := objc.GetClass(e.Owner)
-		if e.Own || class == 0 || e.Kind != macos.KindMessage && e.Kind != macos.KindOverride {
+		if e.Own || class == 0 || !slices.Contains([]macos.Kind{macos.KindMessage, macos.KindOverride, macos.KindAction}, e.Kind) {
 			continue
 		}
 		to := objc.RegisterName("instancesRespondToSelector:")
@@ -248,4 +251,27 @@ func (c *check) fingers(ctx context.Context) {
 	defer cancel()
 	_, err = native.Ask(short, "go away by itself")
 	c.report("M10 a question can be withdrawn", wantError(err))
+}
+
+// panels needs the person too: which of several accounts is meant.
+func (c *check) panels(ctx context.Context) {
+	chooser := touchid.Chooser{Panel: touchid.NativePanel{Main: c.main}}
+	ask := authenticator.Ask{Operation: authenticator.OperationSignIn, RP: ctap.RelyingParty{ID: "example.com"}}
+	for _, name := range []string{"one", "two", "three", "four", "five"} {
+		ask.Accounts = append(ask.Accounts, ctap.User{Name: name})
+	}
+	fmt.Fprintln(c.out, "     a panel asks which account: press Show others, then Continue as five.")
+	chosen, err := chooser.Choose(ctx, ask)
+	if err == nil && chosen != 4 {
+		err = fmt.Errorf("it took account %d", chosen+1)
+	}
+	c.report("M11 an account is chosen on a panel", err)
+	fmt.Fprintln(c.out, "     press Esc.")
+	_, err = chooser.Choose(ctx, ask)
+	c.report("M11 a panel can be refused", wantRefusal(err))
+	fmt.Fprintln(c.out, "     leave the panel alone: it must go by itself after 3 s.")
+	short, cancel := context.WithTimeout(ctx, 3*time.Second)
+	defer cancel()
+	_, err = chooser.Choose(short, ask)
+	c.report("M11 a panel can be withdrawn", wantError(err))
 }

@@ -2,7 +2,7 @@
 // page of docs/macos-checklist.md, as `localpasskey doctor`.
 //
 //	Run ──► M1–M6   symbols, classes, selectors, blocks, a class of our own, the Secure Enclave
-//	    └─► M7–M10  with a finger
+//	    └─► M7–M11  with a finger
 //
 // Invariants: it needs no signature, keeps nothing, and touches no store and no
 // passkey.

@@ -14,7 +14,7 @@ import (
 func (l *Library) Define(name, super string, methods *Overrides, stopped func(self ID, reason any)) error {
 	types := map[reflect.Type]reflect.Type{
 		reflect.TypeFor[ID](): reflect.TypeFor[objc.ID](), reflect.TypeFor[Class](): reflect.TypeFor[objc.Class](),
-		reflect.TypeFor[SEL](): reflect.TypeFor[objc.SEL](),
+		reflect.TypeFor[SEL](): reflect.TypeFor[objc.SEL](), reflect.TypeFor[BlockPolicy](): reflect.TypeFor[objc.Block](),
 	}
 	var defined []objc.MethodDef
 	err := each(KindOverride, methods, func(e Entry, field reflect.Value) error {
@@ -37,8 +37,16 @@ func (l *Library) Define(name, super string, methods *Overrides, stopped func(se
 	return nil
 }
 
-// Selector gives the selector of a method of ours, for a button to send.
+// Own gives a class that Define has made, 0 where there is none.
+func (l *Library) Own(name string) Class { return Class(objc.GetClass(name)) }
+
+// Selector gives the selector of a method of ours, or of an Action, for a button or menu to send.
 func (l *Library) Selector(own string) SEL { return SEL(objc.RegisterName(own)) }
+
+// Answer calls a block that the system has handed to an override, before that returns.
+func (l *Library) Answer(block BlockPolicy, policy int) {
+	_, _, _ = purego.SyscallN(invoked(uintptr(block)), uintptr(block), uintptr(policy)) //nolint:gosec // Of the few that Enums has.
+}
 
 // BoolError makes a block. It must be released with Free once it cannot be called
 // any more.
@@ -58,6 +66,14 @@ func (l *Library) State(do func(state ID)) BlockState {
 
 // Free releases a block.
 func (l *Library) Free(block uintptr) { objc.Block(block).Release() }
+
+// EndModal ends a panel that the main thread shows, or shows next: its answer is NSModalResponseAbort.
+// The system sends the message itself, from a place where the exception that it raises is expected;
+// none may pass through Go.
+func (l *Library) EndModal() {
+	app := l.Send.Application(l.Class("NSApplication"))
+	l.Send.PerformOnMain(app, SEL(objc.RegisterName("abortModal")), 0, false) // Messages.AbortModal
+}
 
 // Pool runs do within an autorelease pool, which belongs to a thread.
 func (l *Library) Pool(do func()) {

@@ -6,6 +6,7 @@
 //	Addresses   symbols used by address    ├─ is the C type and whose tag is the name
 //	Messages    Objective-C messages sent  │
 //	Overrides   methods we implement   ┘
+//	Actions     messages that menus send
 //	Enums, Classes, Protocols          names and numbers
 //	      │
 //	      ├─► Entries ──► the test: each against the SDK's facts (testdata/sdk.tsv), on Linux

@@ -16,6 +16,7 @@ const (
 	KindAddress  Kind = "address"  // a symbol that is the value
 	KindMessage  Kind = "message"
 	KindOverride Kind = "override"
+	KindAction   Kind = "action" // a message that a menu sends
 	KindClass    Kind = "class"
 	KindEnum     Kind = "enum"
 )
@@ -37,7 +38,7 @@ type Entry struct {
 // String names the entry as the SDK does.
 func (e Entry) String() string {
 	switch {
-	case e.Kind != KindMessage && e.Kind != KindOverride:
+	case e.Kind != KindMessage && e.Kind != KindOverride && e.Kind != KindAction:
 		return e.Name
 	case e.Class:
 		return fmt.Sprintf("+[%s %s]", e.Owner, e.Name)
@@ -61,6 +62,9 @@ func Entries() []Entry {
 	}
 	for name, framework := range Classes() {
 		all = append(all, Entry{Kind: KindClass, Framework: framework, Name: name})
+	}
+	for action, owner := range Actions() {
+		all = append(all, Entry{Kind: KindAction, Owner: owner, Name: string(action), Type: reflect.TypeFor[func(to, sender ID)]()})
 	}
 	for name, value := range Enums() {
 		all = append(all, Entry{Kind: KindEnum, Name: name, Value: value})

@@ -42,7 +42,21 @@ const (
 	NSStackViewGravityTop                    = 1
 	NSProgressIndicatorStyleSpinning         = 1
 	NSApplicationActivationPolicyRegular     = 0
+	NSApplicationActivationPolicyAccessory   = 1
 	NSAlertFirstButtonReturn                 = 1000
+	NSModalResponseAbort                     = -1001
+	NSWindowStyleMaskTitled                  = 1 << 0
+	NSWindowStyleMaskClosable                = 1 << 1
+	NSWindowStyleMaskMiniaturizable          = 1 << 2
+	NSWindowStyleMaskResizable               = 1 << 3
+	NSBackingStoreBuffered                   = 2
+	NSEventModifierFlagShift                 = 1 << 17
+	NSEventModifierFlagOption                = 1 << 19
+	NSEventModifierFlagCommand               = 1 << 20
+
+	WKNavigationActionPolicyCancel = 0
+	WKNavigationActionPolicyAllow  = 1
+	WKNavigationTypeLinkActivated  = 0
 )
 
 // TokenOID is kSecAttrTokenOID's value: the attribute that holds a key sealed to its
@@ -92,7 +106,20 @@ func Enums() map[string]int64 {
 		"NSStackViewGravityTop":                    NSStackViewGravityTop,
 		"NSProgressIndicatorStyleSpinning":         NSProgressIndicatorStyleSpinning,
 		"NSApplicationActivationPolicyRegular":     NSApplicationActivationPolicyRegular,
+		"NSModalResponseAbort":                     NSModalResponseAbort,
 		"NSAlertFirstButtonReturn":                 NSAlertFirstButtonReturn,
+		"NSApplicationActivationPolicyAccessory":   NSApplicationActivationPolicyAccessory,
+		"NSWindowStyleMaskTitled":                  NSWindowStyleMaskTitled,
+		"NSWindowStyleMaskClosable":                NSWindowStyleMaskClosable,
+		"NSWindowStyleMaskMiniaturizable":          NSWindowStyleMaskMiniaturizable,
+		"NSWindowStyleMaskResizable":               NSWindowStyleMaskResizable,
+		"NSBackingStoreBuffered":                   NSBackingStoreBuffered,
+		"NSEventModifierFlagShift":                 NSEventModifierFlagShift,
+		"NSEventModifierFlagOption":                NSEventModifierFlagOption,
+		"NSEventModifierFlagCommand":               NSEventModifierFlagCommand,
+		"WKNavigationActionPolicyCancel":           WKNavigationActionPolicyCancel,
+		"WKNavigationActionPolicyAllow":            WKNavigationActionPolicyAllow,
+		"WKNavigationTypeLinkActivated":            WKNavigationTypeLinkActivated,
 	}
 }
 
@@ -115,5 +142,16 @@ func Classes() map[string]string {
 		"NSTextField":                        "AppKit",
 		"NSButton":                           "AppKit",
 		"NSProgressIndicator":                "AppKit",
+		"NSMenu":                             "AppKit",
+		"NSMenuItem":                         "AppKit",
+		"NSWindow":                           "AppKit",
+		"NSWorkspace":                        "AppKit",
+		"NSObject":                           "Foundation",
+		"NSURL":                              "Foundation",
+		"NSURLRequest":                       "Foundation",
+		"NSHTTPURLResponse":                  "Foundation",
+		"WKWebView":                          "WebKit",
+		"WKWebViewConfiguration":             "WebKit",
+		"WKWebsiteDataStore":                 "WebKit",
 	}
 }

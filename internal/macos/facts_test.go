@@ -99,7 +99,7 @@ func (all facts) wrong(e Entry) string {
 			return "there is no such symbol in " + e.Framework
 		}
 		return first(usable(f, e), sameSymbol(f, e))
-	case KindMessage, KindOverride:
+	case KindMessage, KindOverride, KindAction:
 		if e.Own {
 			return ownMethod(e)
 		}
@@ -216,10 +216,13 @@ func code(t reflect.Type) string {
 		return ":"
 	case reflect.TypeFor[Pointer]():
 		return "^"
-	case reflect.TypeFor[BlockBool](), reflect.TypeFor[BlockBoolError](), reflect.TypeFor[BlockState]():
+	case reflect.TypeFor[BlockBool](), reflect.TypeFor[BlockBoolError](), reflect.TypeFor[BlockState](),
+		reflect.TypeFor[BlockResult](), reflect.TypeFor[BlockPolicy]():
 		return "@?"
 	case reflect.TypeFor[Size]():
 		return "{CGSize=dd}"
+	case reflect.TypeFor[Rect]():
+		return "{CGRect={CGPoint=dd}{CGSize=dd}}"
 	}
 	switch t.Kind() {
 	case reflect.Bool:
@@ -296,6 +299,7 @@ func sameMethod(f fact, e Entry) string {
 func blocks() map[reflect.Type]string {
 	return map[reflect.Type]string{
 		reflect.TypeFor[BlockBool](): "v@?B", reflect.TypeFor[BlockBoolError](): "v@?B@", reflect.TypeFor[BlockState](): "v@?@",
+		reflect.TypeFor[BlockResult](): "v@?@@", reflect.TypeFor[BlockPolicy](): "v@?q",
 	}
 }
 

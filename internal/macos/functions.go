@@ -9,6 +9,8 @@ type Functions struct {
 	CFDictionaryCreateMutable         func(alloc Ref, capacity int, keys, values Pointer) Ref   `macos:"CoreFoundation CFDictionaryCreateMutable"`
 	CFDictionarySetValue              func(d, k, v Ref)                                         `macos:"CoreFoundation CFDictionarySetValue"`
 	CFDictionaryGetValue              func(d, k Ref) Ref                                        `macos:"CoreFoundation CFDictionaryGetValue"`
+	CFDictionaryGetCount              func(Ref) int                                             `macos:"CoreFoundation CFDictionaryGetCount"`
+	CFDictionaryGetKeysAndValues      func(d Ref, keys, values *Ref)                            `macos:"CoreFoundation CFDictionaryGetKeysAndValues"`
 	CFArrayCreate                     func(alloc Ref, v *Ref, n int, callbacks Pointer) Ref     `macos:"CoreFoundation CFArrayCreate"`
 	CFArrayGetCount                   func(Ref) int                                             `macos:"CoreFoundation CFArrayGetCount"`
 	CFArrayGetTypeID                  func() uint                                               `macos:"CoreFoundation CFArrayGetTypeID"`

@@ -23,6 +23,7 @@ func paths() map[string]string {
 		"LocalAuthentication":    frameworks + "LocalAuthentication.framework/LocalAuthentication",
 		"AuthenticationServices": frameworks + "AuthenticationServices.framework/AuthenticationServices",
 		"AppKit":                 frameworks + "AppKit.framework/AppKit",
+		"WebKit":                 frameworks + "WebKit.framework/WebKit",
 	}
 }
 

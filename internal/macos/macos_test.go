@@ -25,7 +25,7 @@ func TestSDK(t *testing.T) {
 		checked[e.Kind]++
 	}
 	t.Logf("checked %d entries: %v", len(Entries()), checked)
-	for _, kind := range []Kind{KindFunction, KindConstant, KindAddress, KindMessage, KindOverride, KindClass, KindEnum} {
+	for _, kind := range []Kind{KindFunction, KindConstant, KindAddress, KindMessage, KindOverride, KindAction, KindClass, KindEnum} {
 		if checked[kind] == 0 {
 			t.Errorf("no %s was checked", kind)
 		}
@@ -146,14 +146,14 @@ func mutations(e Entry) map[string]Entry {
 		add("value one more", func(b *Entry) { b.Value++ })
 		add("value negative", func(b *Entry) { b.Value = -b.Value - 1 })
 		return m
-	case KindMessage, KindOverride:
+	case KindMessage, KindOverride, KindAction:
 		add("owner unknown", func(b *Entry) { b.Owner += "X" })
 		if e.Owner != "NSObject" && e.Owner != "NSProgressIndicator" { // what inherits has it too
 			add("owner another", func(b *Entry) { b.Owner = "NSProgressIndicator" })
 		}
 		add("level", func(b *Entry) { b.Class = !b.Class })
 	default:
-		add("framework another", func(b *Entry) { b.Framework = "WebKit" })
+		add("framework another", func(b *Entry) { b.Framework = "Social" })
 	}
 	if e.Since != "" {
 		add("since forgotten", func(b *Entry) { b.Since = "" })
@@ -213,8 +213,8 @@ func others(t reflect.Type) []reflect.Type {
 	var all []reflect.Type
 	for _, other := range []reflect.Type{
 		reflect.TypeFor[bool](), reflect.TypeFor[int](), reflect.TypeFor[uint](), reflect.TypeFor[int32](), reflect.TypeFor[uint32](),
-		reflect.TypeFor[float64](), reflect.TypeFor[float32](), reflect.TypeFor[Size](), reflect.TypeFor[SEL](), reflect.TypeFor[ID](),
-		reflect.TypeFor[BlockBool](), reflect.TypeFor[BlockBoolError](), reflect.TypeFor[BlockState](),
+		reflect.TypeFor[float64](), reflect.TypeFor[float32](), reflect.TypeFor[Size](), reflect.TypeFor[Rect](), reflect.TypeFor[SEL](), reflect.TypeFor[ID](),
+		reflect.TypeFor[BlockBool](), reflect.TypeFor[BlockBoolError](), reflect.TypeFor[BlockState](), reflect.TypeFor[BlockResult](), reflect.TypeFor[BlockPolicy](),
 	} {
 		same := pointer(code(other)) == pointer(code(t)) // of one size and class
 		_, block := blocks()[t]

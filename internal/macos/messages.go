@@ -11,6 +11,8 @@ type Messages struct {
 	Release        func(ID)                                 `macos:"-NSObject release"`
 	IsKindOf       func(ID, Class) bool                     `macos:"-NSObject isKindOfClass:"`
 	RespondsTo     func(ID, SEL) bool                       `macos:"-NSObject respondsToSelector:"`
+	PerformOnMain  func(to ID, do SEL, with ID, wait bool)  `macos:"-NSObject performSelectorOnMainThread:withObject:waitUntilDone:"`
+	AbortModal     func(app ID)                             `macos:"-NSApplication abortModal"`
 	ErrorDomain    func(c Class, d Ref, code int, i Ref) ID `macos:"+NSError errorWithDomain:code:userInfo:"`
 	FileManager    func(Class) ID                           `macos:"+NSFileManager defaultManager"`
 	GroupContainer func(m ID, group Ref) ID                 `macos:"-NSFileManager containerURLForSecurityApplicationGroupIdentifier:"`
@@ -72,6 +74,57 @@ type Messages struct {
 	RunModal            func(alert ID) int                             `macos:"-NSAlert runModal"`
 	OpenSettings        func(c Class, done BlockState)                 `macos:"+ASSettingsHelper openCredentialProviderAppSettingsWithCompletionHandler:"`
 	StartAnimation      func(indicator, sender ID)                     `macos:"-NSProgressIndicator startAnimation:"`
+
+	SetAppDelegate  func(app, delegate ID)                                       `macos:"-NSApplication setDelegate:"`
+	SetMainMenu     func(app, menu ID)                                           `macos:"-NSApplication setMainMenu:"`
+	SetWindowsMenu  func(app, menu ID)                                           `macos:"-NSApplication setWindowsMenu:"`
+	InitMenu        func(menu ID, title Ref) ID                                  `macos:"-NSMenu initWithTitle:"`
+	AddItem         func(menu, item ID)                                          `macos:"-NSMenu addItem:"`
+	InitItem        func(item ID, title Ref, do SEL, key Ref) ID                 `macos:"-NSMenuItem initWithTitle:action:keyEquivalent:"`
+	SeparatorItem   func(Class) ID                                               `macos:"+NSMenuItem separatorItem"`
+	SetSubmenu      func(item, menu ID)                                          `macos:"-NSMenuItem setSubmenu:"`
+	SetKeyModifiers func(item ID, modifiers uint)                                `macos:"-NSMenuItem setKeyEquivalentModifierMask:"`
+	SetItemTarget   func(item, target ID)                                        `macos:"-NSMenuItem setTarget:"`
+	SetItemTag      func(item ID, tag int)                                       `macos:"-NSMenuItem setTag:"`
+	ItemTag         func(item ID) int                                            `macos:"-NSMenuItem tag"`
+	InitWindow      func(w ID, content Rect, style, backing uint, later bool) ID `macos:"-NSWindow initWithContentRect:styleMask:backing:defer:"`
+	SetWindowTitle  func(w ID, title Ref)                                        `macos:"-NSWindow setTitle:"`
+	SetContentView  func(w, view ID)                                             `macos:"-NSWindow setContentView:"`
+	SetMinimum      func(w ID, size Size)                                        `macos:"-NSWindow setContentMinSize:"`
+	SetAutosaveName func(w ID, name Ref) bool                                    `macos:"-NSWindow setFrameAutosaveName:"`
+	SetReleased     func(w ID, whenClosed bool)                                  `macos:"-NSWindow setReleasedWhenClosed:"`
+	Center          func(w ID)                                                   `macos:"-NSWindow center"`
+	ShowWindow      func(w, sender ID)                                           `macos:"-NSWindow makeKeyAndOrderFront:"`
+	MakeFirst       func(w, view ID) bool                                        `macos:"-NSWindow makeFirstResponder:"`
+	Workspace       func(Class) ID                                               `macos:"+NSWorkspace sharedWorkspace"`
+	OpenURL         func(workspace, url ID) bool                                 `macos:"-NSWorkspace openURL:"`
+
+	URLWithString     func(c Class, text Ref) ID                           `macos:"+NSURL URLWithString:"`
+	AbsoluteString    func(url ID) Ref                                     `macos:"-NSURL absoluteString"`
+	RequestWithURL    func(c Class, url ID) ID                             `macos:"+NSURLRequest requestWithURL:"`
+	RequestURL        func(request ID) ID                                  `macos:"-NSURLRequest URL"`
+	RequestMethod     func(request ID) Ref                                 `macos:"-NSURLRequest HTTPMethod"`
+	RequestHeaders    func(request ID) Ref                                 `macos:"-NSURLRequest allHTTPHeaderFields"`
+	RequestBody       func(request ID) Ref                                 `macos:"-NSURLRequest HTTPBody"`
+	RequestBodyStream func(request ID) ID                                  `macos:"-NSURLRequest HTTPBodyStream"`
+	InitResponse      func(r, url ID, status int, version, headers Ref) ID `macos:"-NSHTTPURLResponse initWithURL:statusCode:HTTPVersion:headerFields:"`
+
+	EphemeralStore   func(Class) ID                              `macos:"+WKWebsiteDataStore nonPersistentDataStore"`
+	SetWebsiteStore  func(configuration, store ID)               `macos:"-WKWebViewConfiguration setWebsiteDataStore:"`
+	SetSchemeHandler func(configuration, handler ID, scheme Ref) `macos:"-WKWebViewConfiguration setURLSchemeHandler:forURLScheme:"`
+	InitWebView      func(v ID, frame Rect, configuration ID) ID `macos:"-WKWebView initWithFrame:configuration:"`
+	LoadRequest      func(v, request ID) ID                      `macos:"-WKWebView loadRequest:"`
+	SetNavigation    func(v, delegate ID)                        `macos:"-WKWebView setNavigationDelegate:"`
+	SetUI            func(v, delegate ID)                        `macos:"-WKWebView setUIDelegate:"`
+	RunScript        func(v ID, script Ref, done BlockResult)    `macos:"-WKWebView evaluateJavaScript:completionHandler:"`
+	ActionRequest    func(action ID) ID                          `macos:"-WKNavigationAction request"`
+	ActionType       func(action ID) int                         `macos:"-WKNavigationAction navigationType"`
+	ActionTarget     func(action ID) ID                          `macos:"-WKNavigationAction targetFrame"`
+	TaskRequest      func(task ID) ID                            `macos:"-WKURLSchemeTask request"`
+	TaskResponse     func(task, response ID)                     `macos:"-WKURLSchemeTask didReceiveResponse:"`
+	TaskData         func(task ID, data Ref)                     `macos:"-WKURLSchemeTask didReceiveData:"`
+	TaskFinish       func(task ID)                               `macos:"-WKURLSchemeTask didFinish"`
+	TaskFail         func(task, err ID)                          `macos:"-WKURLSchemeTask didFailWithError:"`
 }
 
 // Overrides are the methods that our classes implement; tags as in Messages. A
@@ -89,4 +142,43 @@ type Overrides struct {
 	ReportUnknown        func(self, rp, credential ID)          `macos:"-ASCredentialProviderViewController reportUnknownPublicKeyCredentialForRelyingParty:credentialID:" since:"26.0"`
 	ReportAllAccepted    func(self, rp, handle, credentials ID) `macos:"-ASCredentialProviderViewController reportAllAcceptedPublicKeyCredentialsForRelyingParty:userHandle:acceptedCredentialIDs:" since:"26.0"`
 	Chosen               func(self, button ID)                  `own:"localPasskeyChosen:"`
+
+	Commanded     func(self, item ID)                                     `own:"localPasskeyCommanded:"`
+	LastWindow    func(self, app ID) bool                                 `macos:"-NSApplicationDelegate applicationShouldTerminateAfterLastWindowClosed:"`
+	StartTask     func(self, view, task ID)                               `macos:"-WKURLSchemeHandler webView:startURLSchemeTask:"`
+	StopTask      func(self, view, task ID)                               `macos:"-WKURLSchemeHandler webView:stopURLSchemeTask:"`
+	DecidePolicy  func(self, view, action ID, answer BlockPolicy)         `macos:"-WKNavigationDelegate webView:decidePolicyForNavigationAction:decisionHandler:"`
+	ContentEnded  func(self, view ID)                                     `macos:"-WKNavigationDelegate webViewWebContentProcessDidTerminate:"`
+	CreateWebView func(self, view, configuration, action, features ID) ID `macos:"-WKUIDelegate webView:createWebViewWithConfiguration:forNavigationAction:windowFeatures:"`
+}
+
+// Action is what an item of a menu sends: to the application, or to whatever in the window takes
+// it first, with the item as its one argument.
+type Action string
+
+// The actions, under the SDK's names.
+const (
+	ActionAbout      Action = "orderFrontStandardAboutPanel:"
+	ActionHide       Action = "hide:"
+	ActionHideOthers Action = "hideOtherApplications:"
+	ActionShowAll    Action = "unhideAllApplications:"
+	ActionQuit       Action = "terminate:"
+	ActionCut        Action = "cut:"
+	ActionCopy       Action = "copy:"
+	ActionPaste      Action = "paste:"
+	ActionSelectAll  Action = "selectAll:"
+	ActionClose      Action = "performClose:"
+	ActionMinimize   Action = "performMiniaturize:"
+	ActionZoom       Action = "performZoom:"
+	ActionFront      Action = "arrangeInFront:"
+)
+
+// Actions gives the class that the SDK declares each action for. A web view takes those of NSText.
+func Actions() map[Action]string {
+	return map[Action]string{
+		ActionAbout: "NSApplication", ActionHide: "NSApplication", ActionHideOthers: "NSApplication", ActionShowAll: "NSApplication",
+		ActionQuit: "NSApplication", ActionFront: "NSApplication",
+		ActionCut: "NSText", ActionCopy: "NSText", ActionPaste: "NSText", ActionSelectAll: "NSText",
+		ActionClose: "NSWindow", ActionMinimize: "NSWindow", ActionZoom: "NSWindow",
+	}
 }

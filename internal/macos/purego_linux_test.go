@@ -35,7 +35,7 @@ func TestPuregoTakesAll(t *testing.T) {
 		case KindOverride:
 			do := reflect.MakeFunc(e.Type, func([]reflect.Value) []reflect.Value { return zeroes(e.Type) })
 			take(e, func() { purego.NewCallback(implement(do, types, nil).Interface()) })
-		case KindConstant, KindAddress, KindClass, KindEnum:
+		case KindConstant, KindAddress, KindAction, KindClass, KindEnum:
 		}
 	}
 	take(Entry{Name: "a block"}, func() { purego.NewCallback(func(runtimeID, bool, runtimeID) {}) })

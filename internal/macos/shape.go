@@ -3,7 +3,15 @@ package macos
 import (
 	"reflect"
 	"slices"
+	"unsafe"
 )
+
+// invoked gives the C function of a block: it follows the class (8 bytes), the flags and a reserved
+// word (4 bytes each), by the ABI of blocks. purego only calls blocks that it has made itself.
+func invoked(block uintptr) uintptr {
+	address := block + 16
+	return **(**uintptr)(unsafe.Pointer(&address)) //nolint:gosec // A block, which the system keeps while we look.
+}
 
 // sent is the C type of a message declared as t: objc_msgSend takes the selector
 // second.

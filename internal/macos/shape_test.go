@@ -2,7 +2,9 @@ package macos
 
 import (
 	"reflect"
+	"runtime"
 	"testing"
+	"unsafe"
 )
 
 // TestBind: whoever sends a message names neither selector nor version, and the C
@@ -60,6 +62,21 @@ func TestImplement(t *testing.T) {
 	if sum := made(1, 99, 2, false); sum != 0 || !reflect.DeepEqual(stopped, []any{uint64(1), "no flag"}) {
 		t.Errorf("after a panic it gave %d, and stopped with %v", sum, stopped)
 	}
+}
+
+// TestInvoked reads a block as the compiler lays one out.
+func TestInvoked(t *testing.T) {
+	t.Parallel()
+	block := struct {
+		class           uintptr
+		flags, reserved int32
+		invoke          uintptr
+		descriptor      uintptr
+	}{1, 2, 3, 4, 5}
+	if got := invoked(uintptr(unsafe.Pointer(&block))); got != 4 {
+		t.Errorf("it is called at %d", got)
+	}
+	runtime.KeepAlive(&block)
 }
 
 // TestRegistersSuffice: none of our messages gives a struct: those over 16 bytes

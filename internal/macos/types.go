@@ -26,7 +26,20 @@ type (
 	BlockBoolError uintptr
 	// BlockState is called with an object.
 	BlockState uintptr
+	// BlockResult is called with an object and an NSError; 0 for none who listens.
+	BlockResult uintptr
+	// BlockPolicy is the system's: we call it, once, with a number. See Library.Answer.
+	BlockPolicy uintptr
 )
 
 // Size is CGSize.
 type Size struct{ Width, Height float64 }
+
+// Point is CGPoint.
+type Point struct{ X, Y float64 }
+
+// Rect is CGRect.
+type Rect struct {
+	Origin Point
+	Size   Size
+}

@@ -44,6 +44,21 @@ func (l *Library) Items(array Ref) []Ref {
 	return items
 }
 
+// Strings copies a dictionary of strings, and gives nothing for 0.
+func (l *Library) Strings(dict Ref) map[string]string {
+	copied := map[string]string{}
+	if dict == 0 {
+		return copied
+	}
+	n := l.C.CFDictionaryGetCount(dict)
+	keys, values := make([]Ref, n+1), make([]Ref, n+1)
+	l.C.CFDictionaryGetKeysAndValues(dict, &keys[0], &values[0])
+	for i := range n {
+		copied[l.Text(keys[i])] = l.Text(values[i])
+	}
+	return copied
+}
+
 // Release releases all of them but 0.
 func (l *Library) Release(refs ...Ref) {
 	for _, r := range refs {

@@ -4,6 +4,7 @@
 //	browser ── loopback HTTP ──► Server ──► API ──► ctap.Authenticator: the daemon's socket
 //	(page/)    Host, Origin, cookie,          typed calls, JSON in and out; another
 //	           key, owner of the connection   transport brings the same
+//	a web view of ours ── no port ──► Enclosed ──► Backend: the same page and calls, without a session
 //
 // Invariants:
 //   - The port is this machine's alone, and so is whoever connects: connections of other

@@ -127,22 +127,31 @@ func (s *Server) routes(files fs.FS) http.Handler {
 	mux.Handle("GET /", http.FileServerFS(files))
 	mux.HandleFunc("POST /session", s.begin)
 	mux.HandleFunc("POST /watch", s.watch)
-	mux.HandleFunc("POST /api/{name}", s.call)
+	mux.HandleFunc("POST /api/{name}", func(w http.ResponseWriter, r *http.Request) {
+		if s.admitted(w, r) {
+			call(s.api, w, r)
+		}
+	})
 	return mux
+}
+
+// dress tells the browser what the page may do: run its own files, ask where it came from, and
+// be in nobody's frame.
+func dress(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
+		"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("Referrer-Policy", "no-referrer")
+	h.Set("Cache-Control", "no-store")
 }
 
 // guard lets in what this page itself asks for. Another name for this address is how DNS
 // rebinding looks; another origin is another site's page.
 func (s *Server) guard(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Content-Security-Policy", "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; "+
-			"base-uri 'none'; form-action 'none'; frame-ancestors 'none'")
-		h.Set("Cross-Origin-Opener-Policy", "same-origin")
-		h.Set("Cross-Origin-Resource-Policy", "same-origin")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Referrer-Policy", "no-referrer")
-		h.Set("Cache-Control", "no-store")
+		dress(w.Header())
 		site := r.Header.Get("Sec-Fetch-Site")
 		switch {
 		case r.Host != s.host:
@@ -192,16 +201,13 @@ func (s *Server) admitted(w http.ResponseWriter, r *http.Request) bool {
 func same(a, b string) bool { return subtle.ConstantTimeCompare([]byte(a), []byte(b)) == 1 }
 
 // call answers a call of the API.
-func (s *Server) call(w http.ResponseWriter, r *http.Request) {
-	if !s.admitted(w, r) {
-		return
-	}
+func call(api Backend, w http.ResponseWriter, r *http.Request) {
 	body, err := io.ReadAll(r.Body)
 	if err != nil {
 		http.Error(w, "the request is too large", http.StatusRequestEntityTooLarge)
 		return
 	}
-	answer, ok := s.api.Call(r.Context(), r.PathValue("name"), body)
+	answer, ok := api.Call(r.Context(), r.PathValue("name"), body)
 	w.Header().Set("Content-Type", "application/json")
 	if !ok {
 		w.WriteHeader(http.StatusUnprocessableEntity)

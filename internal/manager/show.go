@@ -25,7 +25,8 @@ type State struct {
 	PINSet   bool     `json:"pin_set"`
 	Retries  uint     `json:"retries"`
 	Reinsert bool     `json:"reinsert"`
-	Finger   bool     `json:"finger"` // Touch ID asks, and there is no PIN
+	Finger   bool     `json:"finger"`   // Touch ID asks, and there is no PIN
+	Compares bool     `json:"compares"` // with another device's list
 	Hardware string   `json:"hardware"`
 	Problem  *Refusal `json:"problem,omitempty"`
 }
@@ -37,7 +38,7 @@ func (a *API) state(ctx context.Context, c ctap.Authenticator) (*State, error) {
 	}
 	state := &State{
 		Version: prompt.Legible(s.Version, maxText), SetUp: s.SetUp, PINSet: s.PINSet, Retries: s.PINRetries,
-		Reinsert: s.Reinsert, Finger: s.Prompt == ctap.PromptTouchID, Hardware: prompt.Legible(s.Hardware, maxText),
+		Reinsert: s.Reinsert, Finger: s.Prompt == ctap.PromptTouchID, Compares: true, Hardware: prompt.Legible(s.Hardware, maxText),
 	}
 	if s.Problem != nil {
 		state.Problem = a.refusal(s.Problem)

@@ -1,6 +1,7 @@
 // Package touchid asks the person by Touch ID. It implements authenticator.User.
 //
-//	Ask ──► Reason: what the sheet says ──► Sensor: the finger ──► Gesture ──► Ask.Verify
+//	Ask ──► Chooser: which account, on a Panel, where there are several
+//	  └───► Reason: what the sheet says ──► Sensor: the finger ──► Gesture ──► Ask.Verify
 //
 // The rules of the sheet:
 //   - It names the relying party and the account, as prompt makes them legible; macOS

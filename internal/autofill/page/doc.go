@@ -1,7 +1,8 @@
-// Package page answers the manager's page from the signed app's provider, and shows it.
+// Package page answers the manager's page from the signed app's provider, and shows it in a browser.
 //
-//	the browser ◄── loopback ──► manager.Server ──► Backend ──► provider
-//	                                                  └─► a finger, before a change
+//	the app's window ◄── autofill/window ──► manager.Enclosed ──┐
+//	a browser ◄────────── loopback ────────► manager.Server ────┴─► Backend ──► provider
+//	                                                                   └─► a finger, before a change
 //
 // Invariants: what is shown was made harmless; renaming and deleting take a finger, and
 // deleting what the page has the person type.

@@ -18,8 +18,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/prompt"
 )
 
-const long = `The daemon writes down what happens to your passkeys: created, used, refused, renamed,
-deleted, wrong PINs, a reset. The trail is encrypted on disk as the passkeys are, and
+const long = ` The trail is encrypted on disk as the passkeys are, and
 each entry holds the hash of the one before, so that a changed, removed or inserted
 entry shows.
 
@@ -36,7 +35,7 @@ func Command(around command.Program) *cobra.Command {
 	c := &cobra.Command{
 		Use:   "audit",
 		Short: "See what has happened to the passkeys",
-		Long:  long,
+		Long:  p.Words.Audit + long,
 		Args:  cobra.NoArgs,
 		RunE:  func(c *cobra.Command, _ []string) error { return c.Help() },
 	}
@@ -81,7 +80,7 @@ func (p program) list() *cobra.Command {
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	c.Flags().StringVarP(&f.text, "filter", "f", "", "only entries with this `text` in service, account or program")
-	c.Flags().StringVarP(&f.event, "event", "e", "", "only this `event`, such as used, refused, deleted or \"PIN wrong\"")
+	c.Flags().StringVarP(&f.event, "event", "e", "", p.Words.AuditEvent)
 	c.Flags().StringVar(&f.since, "since", "", "only from this `day` on (2026-01-31)")
 	c.Flags().UintVarP(&f.last, "last", "n", 0, "only the last `number` of them")
 	return c

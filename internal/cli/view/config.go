@@ -5,25 +5,25 @@ import (
 	"io"
 	"text/tabwriter"
 
+	"github.com/localpasskey/localpasskey/internal/cli/words"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
 // Config shows what the authenticator demands.
-func Config(out io.Writer, info *ctap.GetInfoResponse) error {
-	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
-	fmt.Fprintf(w, "always-uv\t%s\n", onOff(info.Options["alwaysUv"]))
-	fmt.Fprintf(w, "min-pin-length\t%d\n", info.MinPINLength)
+func Config(out io.Writer, info *ctap.GetInfoResponse, w words.Words) error {
+	table := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
+	always := w.AlwaysUVOff
+	if info.Options["alwaysUv"] {
+		always = w.AlwaysUVOn
+	}
+	fmt.Fprintf(table, "always-uv\t%s\n", always)
+	if w.PINs {
+		fmt.Fprintf(table, "min-pin-length\t%d\n", info.MinPINLength)
+	}
 	if mustChange(info) {
-		fmt.Fprintln(w, "PIN\thas to be changed: `localpasskey pin change`")
+		fmt.Fprintln(table, "PIN\thas to be changed: `localpasskey pin change`")
 	}
-	return w.Flush()
-}
-
-func onOff(on bool) string {
-	if on {
-		return "on: every use needs the PIN, and the TPM binds new passkeys to it"
-	}
-	return "off: new passkeys are presence-only, the TPM signs with them without the PIN"
+	return table.Flush()
 }
 
 func mustChange(info *ctap.GetInfoResponse) bool {

@@ -7,6 +7,7 @@ import (
 	"text/tabwriter"
 	"time"
 
+	"github.com/localpasskey/localpasskey/internal/cli/words"
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/prompt"
@@ -14,7 +15,7 @@ import (
 )
 
 // Passkey shows all that is known of one passkey.
-func Passkey(out io.Writer, p ctap.Passkey) error {
+func Passkey(out io.Writer, p ctap.Passkey, machine words.Words) error {
 	w := tabwriter.NewWriter(out, 0, 0, 2, ' ', 0)
 	row := func(name, format string, args ...any) { fmt.Fprintf(w, name+"\t"+format+"\n", args...) }
 	row("service", "%s", prompt.Service(p.RPID))
@@ -26,8 +27,12 @@ func Passkey(out io.Writer, p ctap.Passkey) error {
 	row("created", "%s", moment(p.Created))
 	row("last used", "%s", lastUsed(p))
 	row("kind", "%s", kindInWords(p))
-	row("PIN", "%s", bindingInWords(p))
-	row("key", "%s in this machine's TPM; sign count %d", algorithm(p), p.SignCount)
+	binding := machine.Unbound
+	if p.PINBound {
+		binding = machine.Bound
+	}
+	row(machine.VerifiedBy, "%s", binding)
+	row("key", "%s in %s; sign count %d", algorithm(p), machine.Chip, p.SignCount)
 	row("encrypts", "%s", encryptsInWords(p))
 	if p.BlobBytes > 0 {
 		row("keeps", "%d bytes of the service's own (credBlob)", p.BlobBytes)
@@ -61,14 +66,6 @@ func kindInWords(p ctap.Passkey) string {
 		return "passkey: the service finds it by itself"
 	}
 	return "security key: works once the service knows the user name"
-}
-
-// bindingInWords says who insists on the PIN, and how much that is worth.
-func bindingInWords(p ctap.Passkey) string {
-	if p.PINBound {
-		return "demanded by the TPM: without it the key signs for nobody"
-	}
-	return "demanded by LocalPasskey when the service asks for it; the TPM would sign without it"
 }
 
 func encryptsInWords(p ctap.Passkey) string {

@@ -10,6 +10,7 @@ import (
 	"unicode"
 
 	"github.com/localpasskey/localpasskey/internal/cli/view"
+	"github.com/localpasskey/localpasskey/internal/cli/words"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 )
 
@@ -24,7 +25,7 @@ func passkey() ctap.Passkey {
 func shown(t *testing.T, p ctap.Passkey) string {
 	t.Helper()
 	var out bytes.Buffer
-	if err := view.Passkey(&out, p); err != nil {
+	if err := view.Passkey(&out, p, words.TPM()); err != nil {
 		t.Fatal(err)
 	}
 	return plain(out.String())

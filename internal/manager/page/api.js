@@ -11,7 +11,7 @@
 /**
  * @typedef {{error: string, hint?: string}} Refusal
  * @typedef {{version: string, set_up: boolean, pin_set: boolean, retries: number,
- *   reinsert: boolean, finger: boolean, hardware: string, problem?: Refusal}} State
+ *   reinsert: boolean, finger: boolean, compares: boolean, hardware: string, problem?: Refusal}} State
  * @typedef {{sequence: number, time: number, event: string, service: string, account: string,
  *   detail: string, asked_by: string}} Entry
  * @typedef {{always_uv: boolean, min_pin_length: number, force_pin_change: boolean}} Settings

@@ -20,6 +20,7 @@ const which = /** @type {HTMLSelectElement} */ (element("which"));
 /** @type {View} */
 let view = "passkeys";
 let looking = false;
+let compares = true;
 
 async function load() {
   try {
@@ -69,6 +70,7 @@ async function refreshState() {
 function drawState(state) {
   const chip = element("pin-state");
   useFinger(state.finger);
+  compares = state.compares;
   chip.hidden = !state.set_up || Boolean(state.problem);
   chip.title = state.hardware;
   chip.classList.toggle("warn", !state.pin_set || state.retries < 8 || state.reinsert);
@@ -104,7 +106,7 @@ function draw() {
   const noMatch = total > 0 && grid.shown.length === 0;
   for (const name of views) element(name).hidden = view !== name;
   element("tools").hidden = view === "settings";
-  element("compare").hidden = view !== "passkeys" || empty;
+  element("compare").hidden = view !== "passkeys" || empty || !compares;
   if (view !== "passkeys") which.hidden = true;
   element("compared").hidden = view !== "passkeys" || !comparison.result;
   element("grid").hidden = empty || none || noMatch;
