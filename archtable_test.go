@@ -77,11 +77,13 @@ func table() map[string]row {
 		"internal/process": {nil, []string{modSys}},
 
 		// Machine and person: implement what the decision asks for.
-		"internal/tpm":         {decision, []string{modTPM, modSys}},
-		"internal/enclave":     {join(decision, "internal/macos"), []string{modCircl, modSys}},
-		"internal/store":       {decision, []string{modBolt, modSys}},
-		"internal/prompt":      {join(decision, "internal/process"), []string{modSys}},
-		"internal/agent":       {decision, nil},
+		"internal/tpm":     {decision, []string{modTPM, modSys}},
+		"internal/enclave": {join(decision, "internal/macos"), []string{modCircl, modSys}},
+		"internal/store":   {decision, []string{modBolt, modSys}},
+		"internal/prompt":  {join(decision, "internal/process"), []string{modSys}},
+		"internal/agent":   {decision, nil},
+		// The person is told on the desktop's bus, with texts made legible as prompts have them.
+		"internal/notify":      {join(calls, "internal/prompt"), []string{modDBus}},
 		"internal/fingerprint": {decision, []string{modDBus}},
 		"internal/touchid":     {join(decision, "internal/macos", "internal/prompt"), nil},
 
@@ -125,7 +127,7 @@ func table() map[string]row {
 		"internal/local/native": {join(decision, "internal/enclave", "internal/local", "internal/macos", "internal/touchid"), nil},
 		// Only a Mac can tell: it asks macOS itself.
 		"internal/maccheck": {join(decision, "internal/macos", "internal/enclave", "internal/touchid"), []string{modPurego}},
-		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/system", "internal/logind", "internal/browsers", "internal/process", "internal/page", "internal/autofill", "internal/local", "internal/local/native", "internal/places", "internal/macos", "internal/maccheck"}), []string{modCobra, modSys, modTerm}},
+		"cmd":               {slices.Concat(both, programs, []string{"internal/daemon", "internal/system", "internal/logind", "internal/notify", "internal/browsers", "internal/process", "internal/page", "internal/autofill", "internal/local", "internal/local/native", "internal/places", "internal/macos", "internal/maccheck"}), []string{modCobra, modSys, modTerm}},
 		demoProgram: {
 			slices.Concat(both, programs, []string{"internal/daemon", "internal/demo", "internal/swtpm"}),
 			[]string{modCobra, modSys, modTerm},

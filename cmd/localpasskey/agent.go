@@ -3,11 +3,15 @@ package main
 import (
 	"context"
 	"fmt"
+	"io"
+	"log/slog"
+	"os"
 
 	"github.com/localpasskey/localpasskey/internal/agent"
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cli/service"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/notify"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 	"github.com/localpasskey/localpasskey/internal/prompt/pinentry"
 	"github.com/localpasskey/localpasskey/internal/prompt/restraint"
@@ -17,15 +21,31 @@ import (
 // maxProgram bounds a program's name in a question, in code points.
 const maxProgram = 100
 
-// runAgent joins the daemon's questions with the person at this screen or terminal.
-func runAgent(ctx context.Context, o service.AgentOptions) error {
+// runAgent joins the daemon's questions, and what it tells, with the person at this screen or
+// terminal. bus is the address of the session's, "" for none.
+func runAgent(ctx context.Context, o service.AgentOptions, bus string) error {
 	user, how, err := asker(o.Pinentry)
 	if err != nil {
 		return err
 	}
 	desk := agent.NewDesk(user)
 	defer desk.Close()
-	return socket.Attend(ctx, o.Socket, func() { o.Attending(how) }, desk.Answer)
+	teller := &notify.Teller{Bus: bus, Level: notify.Level(o.Notify), Log: slog.New(slog.NewTextHandler(os.Stderr, nil))}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	return socket.Attend(ctx, o.Socket, func() {
+		o.Attending(how)
+		go teller.Run(ctx, func(ctx context.Context) (ctap.Authenticator, io.Closer, error) { return connect(ctx, o.Socket) })
+	}, desk.Answer)
+}
+
+// connect reaches the daemon as any program does.
+func connect(ctx context.Context, path string) (ctap.Authenticator, io.Closer, error) {
+	conn, err := socket.Dial(ctx, path)
+	if err != nil {
+		return nil, nil, err
+	}
+	return ctap.NewClient(conn), conn, nil
 }
 
 // asker finds a way to ask, and says which it is.

@@ -43,9 +43,11 @@ func run(ctx context.Context, thread *mainthread.Thread) int {
 		SystemSocket: places.SystemSocket,
 		SystemState:  cmp.Or(os.Getenv("STATE_DIRECTORY"), places.SystemState),
 		Daemon:       runDaemon,
-		Agent:        runAgent,
-		State:        env.State(),
-		Machine:      thisMachine(),
+		Agent: func(ctx context.Context, o service.AgentOptions) error {
+			return runAgent(ctx, o, env.SessionBus())
+		},
+		State:   env.State(),
+		Machine: thisMachine(),
 	}
 	return launch(ctx, thread, program, os.Args[1:])
 }

@@ -37,11 +37,17 @@ func (r *run) listCommand() *cobra.Command {
 KIND is "passkey" for one that a service finds by itself, and "security key" for one
 that works only together with the user name or a password.
 
+When the TPM was cleared or changed, its passkeys cannot be used any more: they are listed as
+such as far as their names can still be read, and the command fails.
+
 Passkeys that their service does not know any more, or that you have hidden, are listed
 with --hidden only.`,
 		Args: cobra.NoArgs,
 		RunE: r.does(func(ctx context.Context, _ []string) error {
-			return r.within(ctx, func(s *session) error {
+			return r.connected(ctx, func(s *session) error {
+				if err := r.works(ctx, s, !asJSON); err != nil {
+					return err
+				}
 				found, err := s.passkeys(ctx)
 				if err != nil {
 					return err
@@ -65,6 +71,23 @@ with --hidden only.`,
 	c.Flags().StringVarP(&filter, "filter", "f", "", "only those with this `text` in service or user name")
 	c.Flags().StringVarP(&by, "sort", "s", string(byService), "order: service, user, created or used")
 	return c
+}
+
+// works is what within makes sure of. Where that fails, passkeys that are gone from the TPM are
+// shown first, if show says so.
+func (r *run) works(ctx context.Context, s *session, show bool) error {
+	switch {
+	case s.status.Problem == nil && s.status.SetUp:
+		return nil
+	case s.status.Problem == nil:
+		return notSetUp()
+	}
+	if gone := s.gone(ctx); gone != nil && show {
+		if err := view.Gone(r.Out, gone); err != nil {
+			return err
+		}
+	}
+	return s.status.Problem
 }
 
 // passkeys fetches the whole list.

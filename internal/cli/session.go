@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctap/notice"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/socket"
 )
@@ -19,11 +20,8 @@ type session struct {
 // work it says why instead.
 func (r *run) within(ctx context.Context, act func(s *session) error) error {
 	return r.connected(ctx, func(s *session) error {
-		switch {
-		case s.status.Problem != nil:
-			return s.status.Problem
-		case !s.status.SetUp:
-			return notSetUp()
+		if err := r.works(ctx, s, false); err != nil {
+			return err
 		}
 		return act(s)
 	})
@@ -54,6 +52,15 @@ func (r *run) connected(ctx context.Context, act func(s *session) error) (err er
 		return err
 	}
 	return act(s)
+}
+
+// gone asks what passkeys are gone from the TPM; nil for none. Only a daemon that cannot work
+// has any.
+func (s *session) gone(ctx context.Context) *notice.Notice {
+	if s.status.Problem == nil {
+		return nil
+	}
+	return notice.Lost(ctx, s.Client)
 }
 
 // whereAsked tells the person where to look.

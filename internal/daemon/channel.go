@@ -7,6 +7,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctap/chip"
+	"github.com/localpasskey/localpasskey/internal/ctap/notice"
 	"github.com/localpasskey/localpasskey/internal/page"
 	"github.com/localpasskey/localpasskey/internal/proof"
 	"github.com/localpasskey/localpasskey/internal/tpm/health"
@@ -16,7 +17,8 @@ import (
 type channel struct {
 	d      *Daemon
 	caller ctap.Caller
-	core   ctap.Authenticator // the core's own channel, once there is a core
+	opened *opened            // nil until there is a core
+	core   ctap.Authenticator // the core's own channel
 }
 
 // Account is the user's own: strangers are answered, but in no other's place.
@@ -43,14 +45,14 @@ func (ch *channel) reach(ctx context.Context) (ctap.Authenticator, error) {
 	if !ch.admitted() {
 		return nil, ctap.NotAllowed
 	}
-	if ch.core != nil {
+	if ch.opened != nil && !ch.opened.over.Load() {
 		return ch.core, nil
 	}
 	o, err := ch.d.open(ctx)
 	if err != nil {
 		return nil, err
 	}
-	ch.core = o.core.Channel(ch.caller.Door)
+	ch.opened, ch.core = o, o.core.Channel(ch.caller.Door)
 	return ch.core, nil
 }
 
@@ -97,6 +99,8 @@ func (ch *channel) Vendor(ctx context.Context, command ctap.Command, params cbor
 		return nil, ch.explained(ctx, ch.reconnect(ctx))
 	case proof.Command:
 		return ch.prove(ctx, params)
+	case notice.Command:
+		return ch.notices(ctx, params)
 	default:
 		core, err := ch.reach(ctx)
 		if err != nil {
@@ -136,7 +140,8 @@ func (ch *channel) MakeCredential(ctx context.Context, req *ctap.MakeCredentialR
 	if err != nil {
 		return nil, err
 	}
-	return core.MakeCredential(ctx, req)
+	response, err := core.MakeCredential(ctx, req)
+	return response, ch.failed(ctx, err)
 }
 
 // GetAssertion passes the command on.
@@ -145,7 +150,8 @@ func (ch *channel) GetAssertion(ctx context.Context, req *ctap.GetAssertionReque
 	if err != nil {
 		return nil, err
 	}
-	return core.GetAssertion(ctx, req)
+	response, err := core.GetAssertion(ctx, req)
+	return response, ch.failed(ctx, err)
 }
 
 // GetNextAssertion passes the command on.
@@ -172,7 +178,8 @@ func (ch *channel) ClientPIN(ctx context.Context, req *ctap.ClientPINRequest) (*
 	if err != nil {
 		return nil, err
 	}
-	return core.ClientPIN(ctx, req)
+	response, err := core.ClientPIN(ctx, req)
+	return response, ch.failed(ctx, err)
 }
 
 // Reset passes the command on.
@@ -223,7 +230,8 @@ func (ch *channel) Message(ctx context.Context, request []byte) ([]byte, error) 
 	if !ok {
 		return nil, ctap.InvalidCommand
 	}
-	return u2f.Message(ctx, request)
+	response, err := u2f.Message(ctx, request)
+	return response, ch.failed(ctx, err)
 }
 
 // Config passes the command on.

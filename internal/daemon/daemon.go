@@ -8,9 +8,11 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctap/notice"
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/store"
 	"github.com/localpasskey/localpasskey/internal/tpm"
@@ -45,10 +47,12 @@ type Daemon struct {
 	person *person
 	slot   *slot
 	hints  *hints
+	board  *board
 
 	mu     sync.Mutex // held while the store is opened, set up or closed
 	opened *opened    // nil until it is open
 	closed bool
+	gone   *notice.Notice // of passkeys whose keys are gone from the TPM; nil for none
 }
 
 // opened is a store whose keys this machine's TPM has.
@@ -57,7 +61,8 @@ type opened struct {
 	machine *tpm.Machine
 	core    *authenticator.Authenticator
 	hints   *hints
-	abandon func() // has the next request open the store anew
+	abandon func()      // has the next request open the store anew
+	over    atomic.Bool // it was abandoned, or its keys are gone
 }
 
 // New makes a daemon for the user that this process runs as. It touches nothing yet; the
@@ -66,7 +71,7 @@ func New(c Config) *Daemon { return NewFor(os.Getuid(), c) }
 
 // NewFor is New for another user.
 func NewFor(owner int, c Config) *Daemon {
-	d := &Daemon{Config: c, owner: owner, hints: &hints{}}
+	d := &Daemon{Config: c, owner: owner, hints: &hints{}, board: newBoard()}
 	d.person = &person{own: c.User, ownUV: c.BuiltInUV, log: c.Log}
 	d.slot = &slot{plug: c.Plug, open: d.Channel, owner: owner, log: c.Log}
 	return d
@@ -198,9 +203,10 @@ func (d *Daemon) openLocked(ctx context.Context) (*opened, error) {
 	case d.opened != nil:
 		return d.opened, nil
 	case !d.storeExists():
+		d.gone = nil
 		return nil, problem.NotSetUp()
 	}
-	return d.join(func(s *store.Store) (*tpm.Machine, error) {
+	return d.join(ctx, func(s *store.Store) (*tpm.Machine, error) {
 		return tpm.Open(ctx, d.OpenTPM, s.Ledger())
 	})
 }
@@ -224,7 +230,7 @@ func (d *Daemon) setUp(ctx context.Context) error {
 		return err
 	}
 	leftover := d.storeExists()
-	_, err := d.join(func(s *store.Store) (*tpm.Machine, error) {
+	_, err := d.join(ctx, func(s *store.Store) (*tpm.Machine, error) {
 		machine, err := tpm.SetUp(ctx, d.OpenTPM, s.Ledger())
 		if err != nil {
 			record, loadErr := s.Ledger().Load()
@@ -254,7 +260,7 @@ func (d *Daemon) letGo() error {
 
 // join opens the store, has take find its keys in the TPM, and puts the
 // authenticator on top of both. The caller holds mu.
-func (d *Daemon) join(take func(*store.Store) (*tpm.Machine, error)) (*opened, error) {
+func (d *Daemon) join(ctx context.Context, take func(*store.Store) (*tpm.Machine, error)) (*opened, error) {
 	s, err := store.Open(d.StorePath)
 	if err != nil {
 		return nil, err
@@ -263,10 +269,12 @@ func (d *Daemon) join(take func(*store.Store) (*tpm.Machine, error)) (*opened, e
 	o.abandon = func() { d.abandon(o) }
 	if o.machine, err = take(s); err == nil {
 		err = s.Unlock(o.machine.MetadataKey(), o.machine.Generation())
+	} else if errors.Is(err, problem.ErrGone) {
+		d.mourn(ctx, s, err)
 	}
 	if err == nil {
 		o.core, err = authenticator.New(authenticator.Config{
-			Keys: o.machine, PIN: o.machine, Store: hinted{s, d.hints}, User: d.person, Eraser: o,
+			Keys: o.machine, PIN: o.machine, Store: hinted{s, d.hints, d.board}, User: d.person, Eraser: o,
 			BuiltInUV: d.person.canVerify,
 			AAGUID:    authenticator.TPMAAGUID(),
 			Log:       d.Log,
@@ -275,7 +283,7 @@ func (d *Daemon) join(take func(*store.Store) (*tpm.Machine, error)) (*opened, e
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	d.opened = o
+	d.opened, d.gone = o, nil
 	return o, nil
 }
 
@@ -303,6 +311,7 @@ func (o *opened) Erase(ctx context.Context) error {
 func (d *Daemon) abandon(o *opened) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	o.over.Store(true)
 	if d.opened == o {
 		d.opened = nil
 	}
@@ -361,7 +370,8 @@ func (o *opened) describe(ctx context.Context, r *ctap.StatusResponse) error {
 // problem puts err into words for the person; the cause stays here, in the log.
 func (d *Daemon) problem(ctx context.Context, err error) *ctap.Problem {
 	d.Log.ErrorContext(ctx, "cannot work now", "cause", err)
-	return inWords(err)
+	d.lookForLoss(ctx, err)
+	return d.withLoss(inWords(err))
 }
 
 func inWords(err error) *ctap.Problem {

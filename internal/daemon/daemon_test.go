@@ -17,6 +17,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cose"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctap/notice"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/proof"
@@ -292,7 +293,7 @@ func TestOnlyTheOwnerAndRootAreAdmitted(t *testing.T) {
 			t.Errorf("%s: %v, want NOT_ALLOWED", name, err)
 		}
 	}
-	for _, command := range []ctap.Command{ctap.CommandStatus, ctap.CommandSetup, ctap.CommandReconnect, ctap.CommandList, proof.Command} {
+	for _, command := range []ctap.Command{ctap.CommandStatus, ctap.CommandSetup, ctap.CommandReconnect, ctap.CommandList, proof.Command, notice.Command} {
 		if body, err := stranger.Vendor(t.Context(), command, nil); !errors.Is(err, ctap.NotAllowed) || body != nil {
 			t.Errorf("command %#x: %v, want NOT_ALLOWED", command, err)
 		}

@@ -58,14 +58,20 @@ func (h *hints) fill(e ctap.AuditEntry) ctap.AuditEntry {
 	return e
 }
 
-// hinted is a store whose audit trail names programs.
+// hinted is a store whose audit trail names programs, and what is taken down there is
+// told to whoever wants to be told.
 type hinted struct {
 	*store.Store
 	hints *hints
+	board *board
 }
 
 // Note is store.Store's.
-func (s hinted) Note(e ctap.AuditEntry) { s.Store.Note(s.hints.fill(e)) }
+func (s hinted) Note(e ctap.AuditEntry) {
+	e = s.hints.fill(e)
+	s.Store.Note(e)
+	s.board.heed(e)
+}
 
 // Delete is store.Store's.
 func (s hinted) Delete(id []byte, entries ...ctap.AuditEntry) error {

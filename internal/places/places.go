@@ -22,6 +22,18 @@ type Environment func(name string) string
 // Socket is where the user's own daemon listens.
 func (e Environment) Socket() string { return Below(e("XDG_RUNTIME_DIR"), folder, "socket") }
 
+// SessionBus is the address of the session's message bus, where the system says so or has
+// it at the usual place.
+func (e Environment) SessionBus() string {
+	if address := e("DBUS_SESSION_BUS_ADDRESS"); address != "" {
+		return address
+	}
+	if path := Below(e("XDG_RUNTIME_DIR"), "bus"); path != "" {
+		return "unix:path=" + path
+	}
+	return ""
+}
+
 // Store is the store of the user's own daemon.
 func (e Environment) Store() string {
 	return Below(e.home("XDG_DATA_HOME", ".local", "share"), folder, "passkeys.db")

@@ -158,6 +158,20 @@ func (s *Store) Count() (int, error) {
 	return count, err
 }
 
+// Stored is Count for a store whose key is lost: it needs none, and believes the file.
+func (s *Store) Stored() (count int, err error) {
+	s.mu.RLock()
+	defer s.mu.RUnlock()
+	err = s.view(func(tx *bbolt.Tx) error {
+		credentials := tx.Bucket([]byte(bucketCredentials))
+		if credentials == nil {
+			return nil // it was never unlocked
+		}
+		return credentials.ForEach(func(_, _ []byte) error { count++; return nil })
+	})
+	return count, err
+}
+
 // Put stores c, replacing the credential of the same ID and those named in
 // replaced, all in one step. A credential that is put again keeps its place in
 // the order, and its counters do not fall.

@@ -115,6 +115,32 @@ func Open(ctx context.Context, open Opener, ledger Ledger) (*Machine, error) {
 	return m, nil
 }
 
+// Remains tells what is left of the ledger's generation, without changing anything. Its error
+// is nil while its keys work, and problem.ErrGone when they never will again; then key is
+// the store's, if the TPM still unseals it, and generation its name.
+func Remains(ctx context.Context, open Opener, ledger Ledger) (key secret.Bytes, generation [16]byte, err error) {
+	r, err := load(ledger)
+	switch {
+	case err != nil:
+		return key, generation, err
+	case r == nil || r.Current == nil:
+		return key, generation, problem.NotSetUp()
+	}
+	m := &Machine{open: open}
+	err = m.converse(ctx, func(t transport.TPM) error {
+		srk, err := pinnedSRK(t, tpm2.TPM2BName{Buffer: r.SRKName})
+		if err != nil {
+			return err
+		}
+		g, err := takeUp(t, srk, r.Current)
+		if g != nil {
+			key, generation = g.metadata, g.id
+		}
+		return err
+	})
+	return key, generation, err
+}
+
 // MetadataKey is the 32-byte key of the store's metadata, fresh in each generation.
 // It is the Machine's own: clone what has to outlive Renew.
 func (m *Machine) MetadataKey() secret.Bytes { return m.generation().metadata }

@@ -45,6 +45,8 @@ type DaemonOptions struct {
 type AgentOptions struct {
 	Socket   string // path of the daemon's
 	Pinentry string // program, "" for the system's
+	// Notify is how much notifications of the desktop tell: "uses", "warnings" or "none".
+	Notify string
 	// Attending is called once, when the daemon asks here; how says by what.
 	Attending func(how string)
 }

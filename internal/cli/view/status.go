@@ -6,6 +6,7 @@ import (
 	"text/tabwriter"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctap/notice"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 )
 
@@ -116,6 +117,7 @@ type statusJSON struct {
 	Node      string       `json:"node"`
 	NodeGone  *problemJSON `json:"node_problem"`
 	Problem   *problemJSON `json:"problem"`
+	Gone      *goneJSON    `json:"gone,omitempty"`
 }
 
 type problemJSON struct {
@@ -123,12 +125,13 @@ type problemJSON struct {
 	Hint string `json:"hint"`
 }
 
-// StatusJSON is Status for scripts.
-func StatusJSON(out io.Writer, s *ctap.StatusResponse) error {
+// StatusJSON is Status for scripts, and Gone where that is not nil.
+func StatusJSON(out io.Writer, s *ctap.StatusResponse, gone *notice.Notice) error {
 	j := statusJSON{
 		Version: s.Version, SetUp: s.SetUp, PINSet: s.PINSet, Retries: s.PINRetries,
 		Reconnect: s.Reinsert, Passkeys: s.Passkeys, AlwaysUV: s.AlwaysUV, Hardware: s.Hardware,
 		Prompt: string(s.Prompt), Node: s.Node, NodeGone: problemOf(s.NodeProblem), Problem: problemOf(s.Problem),
+		Gone: goneOf(gone),
 	}
 	return JSON(out, j)
 }

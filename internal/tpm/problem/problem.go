@@ -11,6 +11,7 @@ package problem
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/google/go-tpm/tpm2"
 
@@ -21,6 +22,18 @@ import (
 // StartAfresh is the only way on when the keys are lost.
 const StartAfresh = "the passkeys of this store cannot be used any more; move the store away, run `localpasskey setup` and register this machine again where you signed in with it"
 
+// ErrGone is in every error that says that the keys are not in the TPM any more, for
+// good: what Foreign and Ended say.
+var ErrGone = errors.New("the keys are gone from the TPM")
+
+// gone is ErrGone with a cause, if there is one.
+func gone(cause error) error {
+	if cause == nil {
+		return ErrGone
+	}
+	return fmt.Errorf("%w: %w", ErrGone, cause)
+}
+
 // Foreign says that this TPM is not the one, or no longer the one, that the ledger
 // was written with. how tells what was seen.
 func Foreign(how string, cause error) error {
@@ -28,7 +41,7 @@ func Foreign(how string, cause error) error {
 		Status: ctap.IntegrityFailure,
 		What:   "this store was made on another machine, or the TPM was cleared: " + how,
 		Hint:   StartAfresh,
-		Cause:  cause,
+		Cause:  gone(cause),
 	}
 }
 
@@ -38,7 +51,7 @@ func Ended(cause error) error {
 		Status: ctap.IntegrityFailure,
 		What:   "LocalPasskey's PIN index was removed from the TPM",
 		Hint:   StartAfresh,
-		Cause:  cause,
+		Cause:  gone(cause),
 	}
 }
 

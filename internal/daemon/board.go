@@ -1,0 +1,105 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctap/notice"
+)
+
+// settling is how long after it is taken down something is told. By then the response that
+// it belongs to has been sent, and the audit trail is on disk.
+const settling = time.Second
+
+// board is where notices are put up. Putting one up waits for nobody; whoever wants to be
+// told looks, and those who look too seldom miss some.
+type board struct {
+	mu      sync.Mutex
+	put     uint64          // how many have been put up in all: the number of the last
+	settled uint64          // of those, how many may be told
+	kept    []notice.Notice // the last ones that were put up
+	more    chan struct{}   // closed when settled grows
+}
+
+func newBoard() *board { return &board{more: make(chan struct{})} }
+
+// heed puts up what people are told of: uses of passkeys, and a PIN that has few tries left.
+func (b *board) heed(e ctap.AuditEntry) {
+	n := notice.Notice{Event: e.Event, RPID: e.RPID, Account: e.Account, Door: e.Door, Programs: e.Programs}
+	switch e.Event {
+	case ctap.AuditCreated, ctap.AuditUsed:
+		n.Kind = notice.Used
+	case ctap.AuditPINLocked:
+		n.Kind = notice.PIN
+	case ctap.AuditPINWrong:
+		n.Kind = notice.PIN
+		if _, err := fmt.Sscanf(e.Detail, "%d", &n.Tries); err != nil || n.Tries > notice.Few {
+			return
+		}
+	default: // the audit trail tells
+		return
+	}
+	b.add(n)
+}
+
+// add puts a notice up, to be told soon.
+func (b *board) add(n notice.Notice) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.put++
+	number := b.put
+	b.kept = append(b.kept[max(0, len(b.kept)+1-notice.MaxNotices):], n)
+	time.AfterFunc(settling, func() { b.settle(number) })
+}
+
+func (b *board) settle(number uint64) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if number > b.settled {
+		b.settled = number
+		close(b.more)
+		b.more = make(chan struct{})
+	}
+}
+
+// last is the number of the last notice that may be told.
+func (b *board) last() uint64 {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.settled
+}
+
+// wait gives what comes after a number, as soon as there is something.
+func (b *board) wait(ctx context.Context, after uint64) (*notice.Response, error) {
+	for {
+		b.mu.Lock()
+		more, response := b.more, b.since(after)
+		b.mu.Unlock()
+		if response != nil {
+			return response, nil
+		}
+		select {
+		case <-more:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+}
+
+// since gives what may be told after a number; nil for nothing. The caller holds mu.
+func (b *board) since(after uint64) *notice.Response {
+	if after >= b.settled {
+		return nil
+	}
+	before := b.put - uint64(len(b.kept)) // the number of the one before those that are kept
+	from := min(max(after, before), b.settled)
+	response := &notice.Response{Last: b.settled, Missed: from - after}
+	if from >= before {
+		response.Notices = slices.Clone(b.kept[from-before : b.settled-before])
+	}
+	return response
+}
