@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"sync/atomic"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/ctap"
@@ -45,6 +46,8 @@ type Daemon struct {
 	person *person
 	slot   *slot
 	hints  *hints
+
+	lockTold atomic.Pointer[bool]
 
 	mu     sync.Mutex // held while the store is opened, set up or closed
 	opened *opened    // nil until it is open
@@ -125,6 +128,10 @@ func (d *Daemon) SetPresent(present bool) error {
 	}
 	return nil
 }
+
+// SetLockTold says whether the desktop that the user sits in front of has told the system
+// of a locked screen before; nil where that is not known. It is shown, and no more.
+func (d *Daemon) SetLockTold(told *bool) { d.lockTold.Store(told) }
 
 // cyclePower is pulling and reinserting what has no plug.
 func (d *Daemon) cyclePower() error {
@@ -293,7 +300,7 @@ func (d *Daemon) abandon(o *opened) {
 
 // status tells the state, and the problem where there is one.
 func (d *Daemon) status(ctx context.Context) *ctap.StatusResponse {
-	response := &ctap.StatusResponse{Version: d.Version, Prompt: d.person.asks()}
+	response := &ctap.StatusResponse{Version: d.Version, Prompt: d.person.asks(), LockTold: d.lockTold.Load()}
 	node, err := d.slot.describe()
 	if response.Node = node; err != nil {
 		response.NodeProblem = inWords(err)

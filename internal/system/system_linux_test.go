@@ -36,6 +36,7 @@ const (
 	bob     = 60102
 	subuid  = 165536
 	testPIN = "correct horse"
+	idle    = 200 * time.Millisecond
 )
 
 // device is one that a user's programs find.
@@ -95,8 +96,14 @@ func (r *rig) start() {
 		Log:   slog.New(slog.DiscardHandler),
 	}
 	if r.logind != nil {
-		config.Presence = func(ctx context.Context, changed func(map[int]bool) <-chan struct{}) {
-			logind.Watch(ctx, r.logind.Address, changed, config.Log)
+		config.Presence = func(ctx context.Context, changed func(map[int]Screen) <-chan struct{}) {
+			logind.Watch(ctx, logind.Config{Address: r.logind.Address, Idle: idle, Log: config.Log}, func(p logind.Present) <-chan struct{} {
+				screens := map[int]Screen{}
+				for uid, screen := range p {
+					screens[uid] = Screen(screen)
+				}
+				return changed(screens)
+			})
 		}
 	}
 	r.s = New(config)
