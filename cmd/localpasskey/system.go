@@ -34,8 +34,14 @@ func runSystem(ctx context.Context, o service.DaemonOptions, log *slog.Logger) e
 		config.Plug = func(uid int) (daemon.Device, error) { return plug(o.UHID, uid)() }
 	}
 	if o.Logind {
-		config.Presence = func(ctx context.Context, changed func(map[int]bool) <-chan struct{}) {
-			logind.Watch(ctx, logind.SystemBus, changed, log)
+		config.Presence = func(ctx context.Context, changed func(map[int]system.Screen) <-chan struct{}) {
+			logind.Watch(ctx, logind.Config{Address: logind.SystemBus, Idle: o.Idle, Log: log}, func(p logind.Present) <-chan struct{} {
+				present := make(map[int]system.Screen, len(p))
+				for uid, screen := range p {
+					present[uid] = system.Screen(screen)
+				}
+				return changed(present)
+			})
 		}
 	}
 	return system.Run(ctx, config, inherited, o.Socket, o.Listening)

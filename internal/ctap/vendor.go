@@ -97,15 +97,15 @@ type StatusResponse struct {
 	AlwaysUV   bool   `cbor:"6,keyasint,omitempty"`
 	Hardware   string `cbor:"7,keyasint,omitempty"` // maker and firmware, for people
 	// Problem is why the authenticator cannot work now, if it cannot.
-	Problem *Problem `cbor:"8,keyasint,omitempty"`
-	// Reinsert: three wrong PINs in a row; `reconnect` gives the rest back.
-	Reinsert bool `cbor:"9,keyasint,omitempty"`
-	// Prompt is where the person is asked.
-	Prompt Prompt `cbor:"10,keyasint,omitempty"`
+	Problem  *Problem `cbor:"8,keyasint,omitempty"`
+	Reinsert bool     `cbor:"9,keyasint,omitempty"`  // three wrong PINs in a row; `reconnect` gives the rest back
+	Prompt   Prompt   `cbor:"10,keyasint,omitempty"` // where the person is asked
 	// Node is the device that programs find as a security key; where it is empty,
 	// NodeProblem may say why.
 	Node        string   `cbor:"11,keyasint,omitempty"`
 	NodeProblem *Problem `cbor:"12,keyasint,omitempty"`
+	// LockTold: the desktop in front of the caller has told the system of a locked screen; nil: not known.
+	LockTold *bool `cbor:"13,keyasint,omitempty"`
 }
 
 // Prompt is a way to ask the person.

@@ -49,6 +49,8 @@ type Daemon struct {
 	hints  *hints
 	board  *board
 
+	lockTold atomic.Pointer[bool]
+
 	mu     sync.Mutex // held while the store is opened, set up or closed
 	opened *opened    // nil until it is open
 	closed bool
@@ -130,6 +132,10 @@ func (d *Daemon) SetPresent(present bool) error {
 	}
 	return nil
 }
+
+// SetLockTold says whether the desktop that the user sits in front of has told the system
+// of a locked screen before; nil where that is not known. It is shown, and no more.
+func (d *Daemon) SetLockTold(told *bool) { d.lockTold.Store(told) }
 
 // cyclePower is pulling and reinserting what has no plug.
 func (d *Daemon) cyclePower() error {
@@ -319,7 +325,7 @@ func (d *Daemon) abandon(o *opened) {
 
 // status tells the state, and the problem where there is one.
 func (d *Daemon) status(ctx context.Context) *ctap.StatusResponse {
-	response := &ctap.StatusResponse{Version: d.Version, Prompt: d.person.asks()}
+	response := &ctap.StatusResponse{Version: d.Version, Prompt: d.person.asks(), LockTold: d.lockTold.Load()}
 	node, err := d.slot.describe()
 	if response.Node = node; err != nil {
 		response.NodeProblem = inWords(err)

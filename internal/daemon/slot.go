@@ -141,7 +141,7 @@ func (s *slot) describe() (node string, problem error) {
 		return s.plugged.node, nil
 	case s.away && s.plug != nil:
 		return "", &ctap.Problem{
-			Status: ctap.NotAllowed, What: "the security key is withdrawn while you are not at this machine's screen, or it is locked",
+			Status: ctap.NotAllowed, What: "the security key is withdrawn while you are not at this machine's screen, or it is locked or left alone",
 			Hint: "it comes back by itself when you are; `loginctl session-status` tells what the system knows of that",
 		}
 	default:

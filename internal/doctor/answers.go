@@ -136,6 +136,22 @@ func (d *answers) agent() Finding {
 	}
 }
 
+// lockScreen tells whether the security key goes when the screen is locked.
+func (d *answers) lockScreen() Finding {
+	const check = "lock screen"
+	switch {
+	case d.status == nil:
+		return silent(check)
+	case d.status.LockTold == nil:
+		return notNeeded(check, "nobody watches it for you: there is no service, or you are not in front of this machine")
+	case !*d.status.LockTold:
+		return note(check, "your desktop has not told the system of a locked screen since the service started, so locking may not withdraw the security key; it goes when the desktop calls you idle for some time",
+			"lock the screen once and look again: if this stays, the lock screen does not set logind's LockedHint, and `man localpasskey-daemon` says what --idle does")
+	default:
+		return ok(check, "your desktop tells the system of it, and the security key goes with it")
+	}
+}
+
 func hintOf(p *ctap.Problem) string {
 	if p.Hint == "" {
 		return "the daemon's log says why"

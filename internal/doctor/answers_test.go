@@ -89,7 +89,7 @@ func TestDaemon(t *testing.T) {
 	expect(t, b.examine("set-up"), Problem, "not set up")
 	expect(t, b.examine("PIN"), NotNeeded, "")
 	expect(t, b.examine("security key"), NotNeeded, "comes with the set-up")
-	expect(t, b.examine("TPM maker"), Problem, "software TPM")
+	expect(t, b.examine("TPM maker"), Note, "software TPM")
 	expect(t, b.examine("TPM self test"), OK, "")
 	expect(t, b.examine("TPM counts PINs"), OK, "tries it out")
 	expect(t, b.examine("storage key"), NotNeeded, "none yet")
@@ -119,6 +119,23 @@ func TestDaemon(t *testing.T) {
 	b.tpm.Kill()
 	expect(t, b.examine("TPM itself"), Problem, "does not answer")
 	expect(t, b.examine("set-up"), Problem, "does not answer")
+}
+
+func TestLockScreen(t *testing.T) {
+	t.Parallel()
+	yes, no := true, false
+	for _, c := range []struct {
+		status *ctap.StatusResponse
+		want   State
+		text   string
+	}{
+		{nil, NotNeeded, "only the daemon can tell"},
+		{&ctap.StatusResponse{}, NotNeeded, "nobody watches"},
+		{&ctap.StatusResponse{LockTold: &no}, Note, "may not withdraw"},
+		{&ctap.StatusResponse{LockTold: &yes}, OK, "goes with it"},
+	} {
+		expect(t, (&answers{status: c.status}).lockScreen(), c.want, c.text)
+	}
 }
 
 func TestPasswordOfTheOwner(t *testing.T) {
@@ -185,7 +202,7 @@ func TestWhatTheDaemonSays(t *testing.T) {
 
 	expect(t, maker(&chip.Report{Manufacturer: "INTC", Model: "Intel", Firmware: "403.1", Revision: 138}), OK, "INTC Intel, firmware 403.1, specification 1.38")
 	expect(t, maker(&chip.Report{Manufacturer: "MSFT", Model: "Pluton"}), OK, "Pluton")
-	expect(t, maker(&chip.Report{Manufacturer: "MSFT", Model: "xCG fTPM"}), Problem, "software TPM")
+	expect(t, maker(&chip.Report{Manufacturer: "MSFT", Model: "xCG fTPM"}), Note, "software TPM")
 	expect(t, pinIndex(&chip.Report{Revision: 138, Missing: []string{"PolicyTicket"}}, true), Problem, "PolicyTicket")
 	expect(t, pinIndex(&chip.Report{Revision: 116}, false), Problem, "1.16 is older than 1.38")
 	expect(t, lockout(&chip.Report{InLockout: true}), Problem, "counted apart")

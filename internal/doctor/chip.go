@@ -59,7 +59,7 @@ func maker(r *chip.Report) Finding {
 	text := fmt.Sprintf("%s, firmware %s, specification %d.%02d",
 		strings.Join(strings.Fields(r.Manufacturer+" "+r.Model), " "), r.Firmware, r.Revision/100, r.Revision%100)
 	if software(r) {
-		return wrong(check, text+": this is a software TPM, which promises nothing against whoever holds its state",
+		return note(check, text+": this is a software TPM, which promises nothing against whoever holds its state",
 			"use it for trials only; on real hardware LocalPasskey uses the chip")
 	}
 	return ok(check, text)

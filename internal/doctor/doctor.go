@@ -1,7 +1,7 @@
 // Package doctor looks for what stands in LocalPasskey's way on this machine.
 //
 //	files below Root ──┐
-//	the daemon's words ├──► Examine ──► findings: ok, problem, not needed
+//	the daemon's words ├──► Examine ──► findings: ok, note, problem, not needed
 //	clock and disk   ──┘
 //
 // It only looks: nothing is started, changed or asked of the person. It is a client of the
@@ -19,9 +19,11 @@ import (
 // State is what was found.
 type State string
 
-// The states. NotNeeded is about something that is not there and need not be.
+// The states. A Note is about what works and is less than it could be; NotNeeded, about
+// something that is not there and need not be.
 const (
 	OK        State = "ok"
+	Note      State = "note"
 	Problem   State = "problem"
 	NotNeeded State = "not needed"
 )
@@ -32,7 +34,7 @@ type Finding struct {
 	Check string // what was looked at: "TPM device"
 	State State
 	Text  string // what was found
-	Hint  string // what to do; set for each Problem
+	Hint  string // what to do; set for each Problem and Note
 }
 
 // Machine is what is examined.
@@ -68,7 +70,7 @@ func Examine(ctx context.Context, m Machine) []Finding {
 	found = append(found, d.chip()...)
 	found = append(
 		found, m.uhidModule(), m.uhidAccess(d), m.udevRules(), m.service(), m.socketUnit(),
-		m.daemon(d), d.setUp(), d.pin(), d.key(), d.agent(), m.pinentry(),
+		m.daemon(d), d.setUp(), d.pin(), d.key(), d.lockScreen(), d.agent(), m.pinentry(),
 	)
 	found = append(found, m.browsers()...)
 	found = append(found, m.manifests()...)
@@ -89,6 +91,10 @@ func ok(check, text string) Finding { return Finding{Check: check, State: OK, Te
 
 func notNeeded(check, text string) Finding {
 	return Finding{Check: check, State: NotNeeded, Text: text}
+}
+
+func note(check, text, hint string) Finding {
+	return Finding{Check: check, State: Note, Text: text, Hint: hint}
 }
 
 func wrong(check, text, hint string) Finding {

@@ -61,7 +61,7 @@ func expect(t *testing.T, f Finding, state State, text string) {
 	if f.State != state || !strings.Contains(f.Text, text) {
 		t.Errorf("%s: %s: %s; want %s, %q", f.Check, f.State, f.Text, state, text)
 	}
-	if (f.State == Problem) != (f.Hint != "") {
+	if (f.State == Problem || f.State == Note) != (f.Hint != "") {
 		t.Errorf("%s: %s with the hint %q", f.Check, f.State, f.Hint)
 	}
 	if f.Check == "" {

@@ -39,15 +39,30 @@ const (
 const SystemBus = "unix:path=/run/dbus/system_bus_socket"
 
 // Present are the uids of those who are.
-type Present = map[int]bool
+type Present = map[int]Screen
+
+// Screen is what is known of the screen that somebody sits in front of.
+type Screen struct {
+	// Tells: its desktop has told of a lock of the screen before.
+	Tells bool
+}
+
+// Config is what a Watch needs. All but Idle is required.
+type Config struct {
+	Address string // of the bus
+	// Idle is how long somebody is present whose desktop calls him idle and has never told
+	// of a locked screen; 0: for ever.
+	Idle time.Duration
+	Log  *slog.Logger
+}
 
 // Watch calls changed with who is present, first and whenever that changes, until ctx
 // ends. What changed gives is closed when the change has been applied.
-func Watch(ctx context.Context, address string, changed func(Present) (applied <-chan struct{}), log *slog.Logger) {
+func Watch(ctx context.Context, c Config, changed func(Present) (applied <-chan struct{})) {
 	pause := firstPause
 	for {
-		w := &watch{changed: changed, log: log, sessions: map[dbus.ObjectPath]*seated{}}
-		err := w.run(ctx, address)
+		w := &watch{Config: c, changed: changed, sessions: map[dbus.ObjectPath]*seated{}}
+		err := w.run(ctx)
 		if ctx.Err() != nil {
 			return
 		}
@@ -55,7 +70,7 @@ func Watch(ctx context.Context, address string, changed func(Present) (applied <
 			changed(Present{})
 			pause = firstPause
 		}
-		log.ErrorContext(ctx, "logind cannot be asked who is at this machine: no security key is offered until it can", "cause", err)
+		c.Log.ErrorContext(ctx, "logind cannot be asked who is at this machine: no security key is offered until it can", "cause", err)
 		select {
 		case <-time.After(pause):
 		case <-ctx.Done():
@@ -67,8 +82,9 @@ func Watch(ctx context.Context, address string, changed func(Present) (applied <
 
 // watch is one connection's.
 type watch struct {
+	Config
+
 	changed func(Present) <-chan struct{}
-	log     *slog.Logger
 
 	conn     *dbus.Conn
 	sessions map[dbus.ObjectPath]*seated
@@ -79,10 +95,10 @@ type watch struct {
 }
 
 // run serves one connection until it ends.
-func (w *watch) run(ctx context.Context, address string) (err error) {
+func (w *watch) run(ctx context.Context) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	w.conn, err = dbus.Connect(address, dbus.WithContext(ctx), dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
+	w.conn, err = dbus.Connect(w.Address, dbus.WithContext(ctx), dbus.WithSignalHandler(dbus.NewSequentialSignalHandler()))
 	if err != nil {
 		return err
 	}
@@ -96,9 +112,16 @@ func (w *watch) run(ctx context.Context, address string) (err error) {
 	if err := w.begin(ctx); err != nil {
 		return err
 	}
+	alone := time.NewTimer(0)
+	defer alone.Stop()
 	for {
-		w.say(ctx)
+		if next := w.say(ctx); next > 0 {
+			alone.Reset(next)
+		} else {
+			alone.Stop()
+		}
 		select {
+		case <-alone.C:
 		case s, ok := <-signals:
 			if !ok {
 				return errors.New("the connection to the bus has ended")
@@ -165,7 +188,9 @@ func (w *watch) look(ctx context.Context, path dbus.ObjectPath) {
 		delete(w.sessions, path)
 		return
 	}
-	w.sessions[path] = seatedOf(p)
+	now := seatedOf(p)
+	now.after(w.sessions[path])
+	w.sessions[path] = now
 }
 
 // heed takes up what logind tells.
@@ -205,7 +230,7 @@ func (w *watch) prepare(ctx context.Context, asleep bool) {
 		select {
 		case <-w.applied:
 		case <-time.After(applyPatience):
-			w.log.WarnContext(ctx, "the machine goes to sleep before all security keys are withdrawn")
+			w.Log.WarnContext(ctx, "the machine goes to sleep before all security keys are withdrawn")
 		case <-ctx.Done():
 		}
 	}
@@ -222,7 +247,7 @@ func (w *watch) delaySleep(ctx context.Context) {
 	err := w.conn.Object(service, managerPath).CallWithContext(ctx, manager+".Inhibit", 0,
 		"sleep", "LocalPasskey", "Security keys are withdrawn before the machine sleeps", "delay").Store(&fd)
 	if err != nil {
-		w.log.WarnContext(ctx, "logind does not wait for us before the machine sleeps", "cause", err)
+		w.Log.WarnContext(ctx, "logind does not wait for us before the machine sleeps", "cause", err)
 		return
 	}
 	w.delay = os.NewFile(uintptr(fd), "inhibitor") //nolint:gosec // a descriptor that the kernel gave
@@ -235,13 +260,14 @@ func (w *watch) letSleep() {
 	}
 }
 
-// say tells who is present if that is not what was said last.
-func (w *watch) say(ctx context.Context) {
-	now := w.present()
-	if w.last != nil && maps.Equal(w.last, now) {
-		return
+// say tells who is present if that is not what was said last, and gives how long that
+// holds; 0: until logind says something.
+func (w *watch) say(ctx context.Context) time.Duration {
+	now, next := w.present()
+	if w.last == nil || !maps.Equal(w.last, now) {
+		w.last = now
+		w.Log.DebugContext(ctx, "who is at this machine has changed", "present", len(now))
+		w.applied = w.changed(now)
 	}
-	w.last = now
-	w.log.DebugContext(ctx, "who is at this machine has changed", "present", len(now))
-	w.applied = w.changed(now)
+	return next
 }

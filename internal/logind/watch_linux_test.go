@@ -24,18 +24,23 @@ type seen struct {
 }
 
 // watch watches until the test ends.
-func watch(t *testing.T, l *logindtest.Logind) *seen {
+func watch(t *testing.T, l *logindtest.Logind, idle time.Duration) *seen {
 	t.Helper()
 	s := &seen{T: t, said: make(chan []int, 100), hold: make(chan struct{})}
 	release := sync.OnceFunc(func() { close(s.hold) })
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan struct{})
+	last := []int{-1} // nothing was said yet
 	go func() {
 		defer close(ended)
-		logind.Watch(ctx, l.Address, func(p logind.Present) <-chan struct{} {
-			s.said <- slices.Sorted(maps.Keys(p))
+		c := logind.Config{Address: l.Address, Idle: idle, Log: slog.New(slog.DiscardHandler)}
+		logind.Watch(ctx, c, func(p logind.Present) <-chan struct{} {
+			if said := slices.Sorted(maps.Keys(p)); !slices.Equal(said, last) { // only the screen has changed
+				last = said
+				s.said <- said
+			}
 			return s.hold
-		}, slog.New(slog.DiscardHandler))
+		})
 	}()
 	t.Cleanup(func() { release(); cancel(); <-ended })
 	return s
@@ -68,7 +73,7 @@ func TestWhoIsPresent(t *testing.T) {
 	t.Parallel()
 	l := logindtest.Start(t)
 	a := l.Login("1", alice, nil)
-	s := watch(t, l)
+	s := watch(t, l, 0)
 	s.next(alice)
 	a.SetLocked(true)
 	s.next()
@@ -96,12 +101,76 @@ func TestWhoIsPresent(t *testing.T) {
 	s.quiet("the end of a locked session", func() { l.Login("7", alice, nil) }, alice)
 }
 
+// Where the desktop has never told of a locked screen, who has been idle for the time is
+// not present until somebody touches the machine. A terminal's word does not count.
+func TestIdle(t *testing.T) {
+	t.Parallel()
+	const idle = time.Second
+	l := logindtest.Start(t)
+	a := l.Login("1", alice, nil)
+	s := watch(t, l, idle)
+	s.next(alice)
+	a.SetIdle(true)
+	began := time.Now()
+	s.next()
+	if took := time.Since(began); took < idle/2 {
+		t.Errorf("gone after %s", took)
+	}
+	a.SetIdle(false)
+	s.next(alice)
+
+	// Touched in time.
+	a.SetIdle(true)
+	a.SetIdle(false)
+	time.Sleep(idle * 3 / 2)
+	b := l.Login("2", bob, func(s *logindtest.Session) { s.Type, s.Idle = "tty", true })
+	s.next(alice, bob)
+	time.Sleep(idle * 3 / 2)
+	s.quiet("idleness", b.Logout, alice)
+
+	// A desktop that tells of its lock screen is believed.
+	a.SetLocked(true)
+	s.next()
+	a.SetLocked(false)
+	s.next(alice)
+	a.SetIdle(true)
+	time.Sleep(idle * 3 / 2)
+	s.quiet("idleness of who locks", func() { a.SetLocked(true) })
+}
+
+// Whether a desktop tells of its lock screen is known from the first time that it does.
+func TestScreenTells(t *testing.T) {
+	t.Parallel()
+	l := logindtest.Start(t)
+	a := l.Login("1", alice, nil)
+	said := make(chan logind.Present, 10)
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		logind.Watch(ctx, logind.Config{Address: l.Address, Log: slog.New(slog.DiscardHandler)}, func(p logind.Present) <-chan struct{} {
+			said <- p
+			return nil
+		})
+	}()
+	defer func() { cancel(); <-ended }()
+	if screen, ok := (<-said)[alice]; !ok || screen.Tells {
+		t.Errorf("at first %+v, present %v", screen, ok)
+	}
+	a.SetLocked(true)
+	<-said
+	a.SetLocked(false)
+	if screen, ok := (<-said)[alice]; !ok || !screen.Tells {
+		t.Errorf("after a lock %+v, present %v", screen, ok)
+	}
+}
+
 // The machine sleeps only when the change has been applied; after it all is as before.
 func TestSleep(t *testing.T) {
 	t.Parallel()
 	l := logindtest.Start(t)
 	l.Login("1", alice, nil)
-	s := watch(t, l)
+	s := watch(t, l, 0)
 	s.next(alice)
 	if !l.Delayed() {
 		t.Error("the machine may sleep at once")
@@ -129,7 +198,7 @@ func TestLogindGoes(t *testing.T) {
 	t.Parallel()
 	l := logindtest.Start(t)
 	l.Login("1", alice, nil)
-	s := watch(t, l)
+	s := watch(t, l, 0)
 	s.next(alice)
 	l.StopBus()
 	s.next()

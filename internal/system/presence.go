@@ -8,7 +8,7 @@ import (
 
 // setPresent says who is at the machine. What it gives is closed when all devices are as
 // that wants them: each user's is seen to apart, so that none can delay another's.
-func (s *Service) setPresent(present map[int]bool) <-chan struct{} {
+func (s *Service) setPresent(present map[int]Screen) <-chan struct{} {
 	s.mu.Lock()
 	s.present = maps.Clone(present)
 	var group sync.WaitGroup
@@ -29,8 +29,14 @@ func (s *Service) apply(t *tenant) {
 	t.applying.Lock()
 	defer t.applying.Unlock()
 	s.mu.Lock()
-	here := s.Presence == nil || s.present[t.uid]
+	screen, here := s.present[t.uid]
 	s.mu.Unlock()
+	var told *bool
+	if here {
+		told = &screen.Tells
+	}
+	t.SetLockTold(told)
+	here = here || s.Presence == nil
 	if here != t.away || s.alive.Err() != nil {
 		return
 	}

@@ -97,6 +97,42 @@ func TestDeviceFollowsItsUser(t *testing.T) {
 	r.appeared(bob)
 }
 
+// Where the desktop does not tell of its lock screen, being idle ends what a lock would.
+func TestIdleEndsWhatWasPermitted(t *testing.T) {
+	t.Parallel()
+	r, a, _ := seated(t)
+	client, d := r.setUp(alice)
+	if told := r.status(client).LockTold; told == nil || *told {
+		t.Errorf("before any lock: told %v", told)
+	}
+	token, err := ctap.Platform{Authenticator: client, Protocol: pinuv.Two}.TokenWithPIN(
+		t.Context(), secret.Of([]byte(testPIN)), ctap.PermissionCredentialManagement, "")
+	check(t, err)
+	a.SetIdle(true)
+	d.gone(t)
+	if s := r.status(client); s.NodeProblem == nil || s.LockTold != nil {
+		t.Errorf("idle: %+v", s)
+	}
+	if _, err := ctap.ManageCredentials(t.Context(), client, token, ctap.GetCredsMetadata, nil); err == nil {
+		t.Error("a token of before the idleness is good after it")
+	}
+	a.SetIdle(false)
+	d = r.appeared(alice)
+
+	a.SetLocked(true)
+	d.gone(t)
+	a.SetLocked(false)
+	r.appeared(alice)
+	if told := r.status(client).LockTold; told == nil || !*told {
+		t.Errorf("after a lock: told %v", told)
+	}
+	a.SetIdle(true)
+	time.Sleep(3 * idle)
+	if s := r.status(client); s.Node == "" {
+		t.Error("withdrawn from one who is idle, by a desktop that locks")
+	}
+}
+
 // What was permitted before the lock, and what was being asked, is over.
 func TestLockEndsWhatWasPermitted(t *testing.T) {
 	t.Parallel()

@@ -35,9 +35,9 @@ type Config struct {
 	// for none.
 	Plug func(uid int) (daemon.Device, error)
 	// Presence calls changed with who is at the machine, first and whenever that
-	// changes, until ctx ends; before the first call it is nobody. nil where everybody
-	// always is.
-	Presence func(ctx context.Context, changed func(present map[int]bool) (applied <-chan struct{}))
+	// changes, by uid, until ctx ends; before the first call it is nobody. nil where
+	// everybody always is.
+	Presence func(ctx context.Context, changed func(present map[int]Screen) (applied <-chan struct{}))
 	// Known tells whether a uid is a user of this machine who may set up a store; root
 	// always may.
 	Known   func(uid int) bool
@@ -55,7 +55,13 @@ type Service struct {
 	nobody  *daemon.Daemon
 	mu      sync.Mutex
 	tenants map[int]*tenant // by uid
-	present map[int]bool    // by uid
+	present map[int]Screen  // by uid
+}
+
+// Screen is what is known of the screen that a user sits in front of.
+type Screen struct {
+	// Tells: its desktop has told of a lock of the screen before.
+	Tells bool
 }
 
 // tenant is a user with a daemon.

@@ -2,9 +2,11 @@ package system
 
 import (
 	"context"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -36,6 +38,7 @@ const (
 	bob     = 60102
 	subuid  = 165536
 	testPIN = "correct horse"
+	idle    = 200 * time.Millisecond
 )
 
 // device is one that a user's programs find.
@@ -95,8 +98,14 @@ func (r *rig) start() {
 		Log:   slog.New(slog.DiscardHandler),
 	}
 	if r.logind != nil {
-		config.Presence = func(ctx context.Context, changed func(map[int]bool) <-chan struct{}) {
-			logind.Watch(ctx, r.logind.Address, changed, config.Log)
+		config.Presence = func(ctx context.Context, changed func(map[int]Screen) <-chan struct{}) {
+			logind.Watch(ctx, logind.Config{Address: r.logind.Address, Idle: idle, Log: config.Log}, func(p logind.Present) <-chan struct{} {
+				screens := map[int]Screen{}
+				for uid, screen := range p {
+					screens[uid] = Screen(screen)
+				}
+				return changed(screens)
+			})
 		}
 	}
 	r.s = New(config)
@@ -350,6 +359,37 @@ func TestFloodDisturbsNobodyElse(t *testing.T) {
 	t.Logf("in the flood a registration and a status took at most %s", longest)
 	if longest > 10*time.Second {
 		t.Errorf("bob waited %s", longest)
+	}
+}
+
+// Garbage, half messages and connections that say nothing cost their sender his own
+// places, and nobody else anything.
+func TestGarbageDisturbsNobodyElse(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	_, _ = r.setUp(alice)
+	b, _ := r.setUp(bob)
+	r.attend(bob)
+	for i := range 200 {
+		as(t, alice, func() {
+			conn, err := net.Dial("unix", r.path)
+			check(t, err)
+			t.Cleanup(func() { _ = conn.Close() })
+			junk := make([]byte, 7*(i%40))
+			_, err = rand.Read(junk)
+			check(t, err)
+			_, _ = conn.Write(junk) // refused, where the connection is one too many
+			if i%3 == 0 {
+				_ = conn.Close()
+			}
+		})
+	}
+	check(t, register(t.Context(), b, "bob.example"))
+	if got := r.sites(r.dial(bob)); !slices.Equal(got, []string{"bob.example"}) {
+		t.Errorf("bob sees %q", got)
+	}
+	if got := r.status(r.dial(bob)); got.PINRetries != 8 {
+		t.Errorf("bob's PIN has %d tries left", got.PINRetries)
 	}
 }
 

@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"github.com/localpasskey/localpasskey/test/packages/release"
 )
 
 // top is the repository's directory.
@@ -37,20 +39,6 @@ func output(t *testing.T, env []string, name string, args ...string) string {
 		t.Fatalf("%s %q: %v\n%s", name, args, err, out)
 	}
 	return string(out)
-}
-
-// release builds the packages of a version, "" for the one that this commit has, and gives
-// the files.
-func release(t *testing.T, version string) (deb, rpm string) {
-	t.Helper()
-	dir := t.TempDir()
-	output(t, []string{"VERSION=" + version}, "scripts/release.sh", "-o", dir, "-a", runtime.GOARCH)
-	found, err := filepath.Glob(filepath.Join(dir, "localpasskey*"))
-	if err != nil || len(found) != 2 {
-		t.Fatalf("built %q, %v", found, err)
-	}
-	slices.SortFunc(found, func(a, b string) int { return strings.Compare(filepath.Ext(a), filepath.Ext(b)) })
-	return found[0], found[1]
 }
 
 // root is a directory that a package manager takes for the machine's.
@@ -150,8 +138,8 @@ func says(t *testing.T, said, want string) {
 }
 
 func TestPackages(t *testing.T) {
-	oldDeb, oldRPM := release(t, "")
-	newDeb, newRPM := release(t, "0.1.0")
+	oldDeb, oldRPM := release.Build(t, "")
+	newDeb, newRPM := release.Build(t, "0.1.0")
 	_, oldVersion, _ := strings.Cut(strings.TrimSuffix(filepath.Base(oldDeb), "-1_"+runtime.GOARCH+".deb"), "_")
 	if !regexp.MustCompile(`^(0\.0\.0~\d{14}\.[0-9a-f]{12}|\d+\.\d+\.\d+.*?)(\.dirty)?$`).MatchString(oldVersion) {
 		t.Fatalf("this commit's version is %q", oldVersion)

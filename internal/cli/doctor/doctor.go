@@ -25,7 +25,8 @@ const long = `Looks at the TPM, the kernel, permissions, the service, the daemon
 program that asks you, your browsers, the clock and the disk. It changes nothing and
 asks nothing. What only the TPM knows, the daemon tells, so start it first.
 
-Each line says ok, problem or not needed; each problem has a hint.
+Each line says ok, note, problem or not needed; a problem and a note have a hint. A note is
+of what works and is less than it could be, as a software TPM.
 
 Exit codes: 0 there is no problem, 1 there is one, 2 wrong usage.`
 
@@ -84,7 +85,7 @@ func table(out io.Writer, found []doctor.Finding) error {
 // line is a finding in `doctor --json`.
 type line struct {
 	Check string `json:"check"`
-	State string `json:"state"` // "ok", "problem" or "not needed"
+	State string `json:"state"` // "ok", "note", "problem" or "not needed"
 	Text  string `json:"text"`
 	Hint  string `json:"hint"`
 }

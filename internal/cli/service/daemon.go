@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -14,6 +15,10 @@ import (
 
 // defaultTPM is the TPM's resource manager: programs share it.
 const defaultTPM = "/dev/tpmrm0"
+
+// defaultIdle is how long nobody touches a machine whose screen may be locked or not.
+// Ours: desktops call a user idle after some five minutes themselves.
+const defaultIdle = 10 * time.Minute
 
 // defaultUHID is where Linux lets programs make HID devices.
 const defaultUHID = "/dev/uhid"
@@ -35,7 +40,9 @@ works, and localpasskey status says what is missing.
 With --system it serves every user of this machine, each with passkeys and a security
 key of his own, and is started by systemd as a user of its own (localpasskey.service). No
 user's program can then reach the TPM. While a user's screen is locked or another's is in
-front, and before the machine sleeps, his security key is withdrawn: logind tells.
+front, and before the machine sleeps, his security key is withdrawn: logind tells. Some
+desktops do not tell logind of their lock screen. There it is withdrawn when the desktop
+has called the user idle for the time that --idle names, until it does no more.
 
 With --user it runs as you, in this terminal, where it also asks while no agent runs.
 That needs access to the TPM (on most systems: the group tss). Know what that means:
@@ -45,6 +52,8 @@ or where you trust every program you run.`,
 		Args: cobra.NoArgs,
 		RunE: p.Does(func(ctx context.Context, _ []string) error {
 			switch {
+			case o.Idle < 0:
+				return usageError("a time is not negative: --idle "+o.Idle.String(), "0 is for no limit")
 			case user == o.System:
 				return usageError("for whom is it to run?", "`localpasskey daemon --user` runs it as you; the system's service manager runs `localpasskey daemon --system`")
 			case o.System:
@@ -61,6 +70,7 @@ or where you trust every program you run.`,
 	c.Flags().StringVar(&o.UHID, "uhid", defaultUHID, "the kernel's `device` by which the security key is made; \"\" to offer none")
 	c.Flags().StringVar(&store, "store", p.Store, "with --user: the store's `file`")
 	c.Flags().StringVar(&state, "state", p.State, "with --system: the `directory` of all users' stores")
+	c.Flags().DurationVar(&o.Idle, "idle", defaultIdle, "with --system: how `long` an idle user keeps the security key, where the desktop does not tell of its lock screen; 0: for ever")
 	c.Flags().BoolVar(&o.Logind, "logind", true, "with --system: ask logind who is at the machine; false: everybody always is")
 	return c
 }

@@ -5,6 +5,7 @@ package service
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -31,12 +32,13 @@ type Program struct {
 
 // DaemonOptions are what `localpasskey daemon` was told.
 type DaemonOptions struct {
-	System bool   // for all users
-	Socket string // path to listen at
-	Store  string // path of the store; of a system service's the directory of all stores
-	TPM    string // device of the TPM's resource manager
-	UHID   string // node that makes HID devices, "" to offer none
-	Logind bool   // with System: ask logind who is at the machine
+	System bool          // for all users
+	Socket string        // path to listen at
+	Store  string        // path of the store; of a system service's the directory of all stores
+	TPM    string        // device of the TPM's resource manager
+	UHID   string        // node that makes HID devices, "" to offer none
+	Logind bool          // with System: ask logind who is at the machine
+	Idle   time.Duration // with Logind: see logind.Config
 	// Listening is called once, when callers can connect.
 	Listening func()
 }

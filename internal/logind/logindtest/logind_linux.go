@@ -46,8 +46,10 @@ type Session struct {
 	UID    int
 	Seat   string
 	Class  string
+	Type   string
 	Active bool
 	Locked bool
+	Idle   bool
 }
 
 // Start starts a bus with a logind on it; both end with the test.
@@ -138,7 +140,7 @@ func (l *Logind) emit(at dbus.ObjectPath, name string, values ...any) {
 // changes that.
 func (l *Logind) Login(id string, uid int, with func(*Session)) *Session {
 	l.t.Helper()
-	s := &Session{l: l, path: path + dbus.ObjectPath("/session/_3"+id), ID: id, UID: uid, Seat: "seat0", Class: "user", Active: true}
+	s := &Session{l: l, path: path + dbus.ObjectPath("/session/_3"+id), ID: id, UID: uid, Seat: "seat0", Class: "user", Type: "wayland", Active: true}
 	if with != nil {
 		with(s)
 	}
@@ -170,6 +172,12 @@ func (s *Session) SetLocked(locked bool) {
 func (s *Session) SetActive(active bool) {
 	s.l.t.Helper()
 	s.set(func() { s.Active = active }, "Active", active)
+}
+
+// SetIdle says that nobody touches the machine, or somebody does.
+func (s *Session) SetIdle(idle bool) {
+	s.l.t.Helper()
+	s.set(func() { s.Idle = idle }, "IdleHint", idle)
 }
 
 func (s *Session) set(change func(), property string, value bool) {
@@ -269,6 +277,8 @@ func (p sessionProperties) GetAll(string) (map[string]dbus.Variant, *dbus.Error)
 			Path dbus.ObjectPath
 		}{p.s.Seat, path + "/seat/_1"}),
 		"Class":      dbus.MakeVariant(p.s.Class),
+		"Type":       dbus.MakeVariant(p.s.Type),
+		"IdleHint":   dbus.MakeVariant(p.s.Idle),
 		"Active":     dbus.MakeVariant(p.s.Active),
 		"LockedHint": dbus.MakeVariant(p.s.Locked),
 	}, nil
