@@ -57,7 +57,7 @@ func TestMeasure(t *testing.T) {
 		}
 	}
 	const bareRows, perSize, commands, daemonRows, programs, throughputs = 3, 7, 12, 5, 2, 4
-	if want := bareRows + 3*perSize + perSize + commands + daemonSizes*daemonRows + 3*len(chips()) + programs + throughputs; len(rows.all()) != want {
+	if want := bareRows + 3*(perSize+1) + perSize + commands + daemonSizes*daemonRows + 3*len(chips()) + programs + throughputs; len(rows.all()) != want {
 		t.Errorf("%d rows, want %d", len(rows.all()), want)
 	}
 	checkModel(t, rows)

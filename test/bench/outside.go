@@ -94,7 +94,6 @@ func measureOutside(ctx context.Context, progress io.Writer, t *table) error {
 			continue
 		}
 		fmt.Fprintf(progress, "running %s of %s…\n", o.run, o.pkg)
-		//nolint:gosec // the arguments are constants
 		cmd := exec.CommandContext(ctx, "go", "test", "-count=1", "-tags", "e2e", "-parallel", "1", "-v", "-run", o.run, o.pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		output, err := cmd.CombinedOutput()
