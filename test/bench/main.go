@@ -56,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o := options{sizes: sizes{10, 1_000, 10_000, 50_000}}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.IntVar(&o.runs, "runs", 31, "samples of each kind")
+	f.IntVar(&o.runs, "runs", 51, "samples of each kind")
 	f.BoolVar(&o.quick, "quick", false, "leave out what takes a virtual machine or browsers; what is not installed is left out anyway")
 	f.StringVar(&o.record, "record", "", "keep the figures in this `FILE` too, as JSON")
 	f.StringVar(&o.svg, "svg", "", "draw the figures into this `DIR`")
