@@ -69,7 +69,7 @@ lint: go-version ## golangci-lint, gofumpt, dead code, types of the JavaScript, 
 	test/npm/node_modules/.bin/tsc -p test/npm/tsconfig.extension.json
 	shellcheck scripts/*.sh packaging/*.sh packaging/scripts/*.sh .ci/run
 
-bench: go-version ## measure; BENCH='-h' lists what can be measured
+bench: go-version ## measure; BENCH='-docs docs' rewrites docs/bench.md too, BENCH=-h lists more
 	@scripts/deps.sh test
 	go run ./test/bench $(BENCH)
 

@@ -10,6 +10,7 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -29,13 +30,17 @@ type options struct {
 	serve  string
 }
 
-// row is one figure, and table is all of them, in order.
+// row is one figure, and table is all of them, in order; what is modelled comes after
+// what is measured.
 type (
 	row   = figures.Row
-	table struct{ rows []row }
+	table struct{ rows, modelled []row }
 )
 
 func (t *table) add(r row) { t.rows = append(t.rows, r) }
+
+// all gives each section in one piece.
+func (t *table) all() []row { return figures.Gather(slices.Concat(t.rows, t.modelled)) }
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
@@ -51,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) error {
 	o := options{sizes: sizes{10, 1_000, 10_000, 50_000}}
 	f := flag.NewFlagSet("bench", flag.ContinueOnError)
 	f.SetOutput(stderr)
-	f.IntVar(&o.runs, "runs", 31, "samples of each kind")
+	f.IntVar(&o.runs, "runs", 51, "samples of each kind")
 	f.BoolVar(&o.quick, "quick", false, "leave out what takes a virtual machine or browsers; what is not installed is left out anyway")
 	f.StringVar(&o.record, "record", "", "keep the figures in this `FILE` too, as JSON")
 	f.StringVar(&o.svg, "svg", "", "draw the figures into this `DIR`")
@@ -90,7 +95,7 @@ func obtain(ctx context.Context, o *options, progress io.Writer) (*figures.Recor
 			return nil, err
 		}
 	}
-	record.Rows = figures.Gather(t.rows)
+	record.Rows = t.all()
 	return record, nil
 }
 

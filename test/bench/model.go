@@ -103,7 +103,7 @@ func (r *rig) model(ctx context.Context, runs int, t *table) (err error) {
 				line = line.Bound("≤ 1.5", line.Ratio, signLimit)
 				line.Marks = append(line.Marks, figures.Mark{Drawing: figures.Gesture, Of: c.name + " *"})
 			}
-			t.add(line)
+			t.modelled = append(t.modelled, line)
 		}
 	}
 	return nil

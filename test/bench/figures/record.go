@@ -77,7 +77,7 @@ func (r *Record) Draw(dir string) error {
 
 // write writes what everybody may read.
 func write(path string, content []byte) error {
-	return os.WriteFile(path, content, 0o644) //nolint:gosec // documents
+	return os.WriteFile(path, content, 0o644)
 }
 
 // The marks between which a page's tables stand.
