@@ -412,6 +412,9 @@ func TestFaults(t *testing.T) {
 	r.chip.FingersChanged = true
 	_, err = r.prepare(strict, g).Sign(t.Context(), make([]byte, 32))
 	r.status(err, ctap.UVInvalid)
+	if p, ok := errors.AsType[*ctap.Problem](err); !ok || !strings.Contains(p.Hint, "added or removed") {
+		t.Errorf("other fingers are explained as %v", err)
+	}
 	r.signs(r.prepare(key, g), key)
 }
 

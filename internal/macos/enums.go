@@ -10,6 +10,7 @@ const (
 	KSecAccessControlBiometryCurrentSet = 1 << 3
 	KSecAccessControlPrivateKeyUsage    = 1 << 30
 
+	ErrSecDiskFull              = -34
 	ErrSecUserCanceled          = -128
 	ErrSecAuthFailed            = -25293
 	ErrSecDuplicateItem         = -25299
@@ -74,6 +75,7 @@ func Enums() map[string]int64 {
 		"kSecAccessControlBiometryCurrentSet": KSecAccessControlBiometryCurrentSet,
 		"kSecAccessControlPrivateKeyUsage":    KSecAccessControlPrivateKeyUsage,
 
+		"errSecDiskFull":              ErrSecDiskFull,
 		"errSecUserCanceled":          ErrSecUserCanceled,
 		"errSecAuthFailed":            ErrSecAuthFailed,
 		"errSecDuplicateItem":         ErrSecDuplicateItem,
