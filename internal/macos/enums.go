@@ -10,6 +10,7 @@ const (
 	KSecAccessControlBiometryCurrentSet = 1 << 3
 	KSecAccessControlPrivateKeyUsage    = 1 << 30
 
+	ErrSecUnimplemented         = -4
 	ErrSecDiskFull              = -34
 	ErrSecUserCanceled          = -128
 	ErrSecAuthFailed            = -25293
@@ -75,6 +76,7 @@ func Enums() map[string]int64 {
 		"kSecAccessControlBiometryCurrentSet": KSecAccessControlBiometryCurrentSet,
 		"kSecAccessControlPrivateKeyUsage":    KSecAccessControlPrivateKeyUsage,
 
+		"errSecUnimplemented":         ErrSecUnimplemented,
 		"errSecDiskFull":              ErrSecDiskFull,
 		"errSecUserCanceled":          ErrSecUserCanceled,
 		"errSecAuthFailed":            ErrSecAuthFailed,
