@@ -48,7 +48,7 @@ func TestFullDisk(t *testing.T) {
 		t.Fatal(err)
 	}
 	c.whole()
-	if _, err := signIn(t.Context(), c.config); err != nil {
+	if err := signIn(t.Context(), c.config); err != nil {
 		t.Error(err)
 	}
 	register(t, c.config, "hubot")

@@ -27,19 +27,19 @@ func (c *commandLine) whole() {
 	c.Helper()
 	c.finger.fail, c.finger.refuse = 0, false
 	c.holds(c.run(0, "list"), "octocat")
-	if _, err := signIn(c.Context(), c.config); err != nil {
+	if err := signIn(c.Context(), c.config); err != nil {
 		c.Errorf("afterwards the passkey does not sign: %v", err)
 	}
 }
 
 // signIn signs in, as a door will.
-func signIn(ctx context.Context, config local.Config) (_ *ctap.GetAssertionResponse, err error) {
+func signIn(ctx context.Context, config local.Config) error {
 	l := local.New(config)
-	defer func() { err = errors.Join(err, l.Close()) }()
 	yes := true
-	return l.Channel(ctap.Caller{UID: os.Getuid(), Door: ctap.DoorSocket}).GetAssertion(ctx, &ctap.GetAssertionRequest{
+	_, err := l.Channel(ctap.Caller{UID: os.Getuid(), Door: ctap.DoorSocket}).GetAssertion(ctx, &ctap.GetAssertionRequest{
 		RPID: "example.com", ClientDataHash: make([]byte, 32), Options: &ctap.Options{UV: &yes},
 	})
+	return errors.Join(err, l.Close())
 }
 
 func TestNoEnclave(t *testing.T) {
@@ -82,7 +82,7 @@ func TestNoAnswer(t *testing.T) {
 func TestFingersChanged(t *testing.T) {
 	c := ready(t, "--current-fingers")
 	c.finger.chip.FingersChanged = true
-	if _, err := signIn(t.Context(), c.config); err == nil {
+	if err := signIn(t.Context(), c.config); err == nil {
 		t.Error("signed with another finger")
 	}
 	c.holds(c.run(0, "list"), "octocat")
