@@ -247,7 +247,24 @@ func (p *prepared) use(ctx context.Context, kind authenticator.KeyKind, o Operat
 		return nil, &ctap.Problem{Status: ctap.InvalidCredential, What: "the key cannot be used", Cause: errOtherKey}
 	}
 	output, err := key.Use(o, input)
+	if la != 0 && errors.Is(err, errAuthFailed()) {
+		return nil, otherFingers(err)
+	}
 	return output, gesture.Explain(err)
+}
+
+func errAuthFailed() error {
+	return &macos.Error{Domain: macos.DomainOSStatus, Code: macos.ErrSecAuthFailed}
+}
+
+// otherFingers: Touch ID has just known the finger, so it is the key that does not take it.
+func otherFingers(cause error) error {
+	return &ctap.Problem{
+		Status: ctap.UVInvalid, What: "the key does not take this finger",
+		Hint: "a passkey that takes only the fingers of its time (`setup --current-fingers`) is dead once one was added or removed: " +
+			"delete it, and register anew at the service",
+		Cause: cause,
+	}
 }
 
 // begin spends the one use, and gives the LAContext to open the key with.

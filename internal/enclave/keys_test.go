@@ -412,6 +412,9 @@ func TestFaults(t *testing.T) {
 	r.chip.FingersChanged = true
 	_, err = r.prepare(strict, g).Sign(t.Context(), make([]byte, 32))
 	r.status(err, ctap.UVInvalid)
+	if p, ok := errors.AsType[*ctap.Problem](err); !ok || !strings.Contains(p.Hint, "added or removed") {
+		t.Errorf("other fingers are explained as %v", err)
+	}
 	r.signs(r.prepare(key, g), key)
 }
 
@@ -435,19 +438,6 @@ func TestSpecs(t *testing.T) {
 	r.status(err, ctap.KeepaliveCancel)
 	if n := r.chip.Calls("create"); n != 1 {
 		t.Errorf("%d keys were made, want 1", n)
-	}
-}
-
-func TestCheck(t *testing.T) {
-	t.Parallel()
-	r := newRig(t)
-	if c := enclave.Check(r.chip); !c.Enclave || c.Problem != nil {
-		t.Errorf("a Mac with an enclave: %+v", c)
-	}
-	r.chip.NoEnclave = true
-	c := enclave.Check(r.chip)
-	if p, ok := errors.AsType[*ctap.Problem](c.Problem); c.Enclave || !ok || p.Hint == "" {
-		t.Errorf("a Mac without: %+v", c)
 	}
 }
 

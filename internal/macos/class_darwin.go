@@ -45,7 +45,7 @@ func (l *Library) Selector(own string) SEL { return SEL(objc.RegisterName(own)) 
 
 // Answer calls a block that the system has handed to an override, before that returns.
 func (l *Library) Answer(block BlockPolicy, policy int) {
-	_, _, _ = purego.SyscallN(invoked(uintptr(block)), uintptr(block), uintptr(policy)) //nolint:gosec // Of the few that Enums has.
+	_, _, _ = purego.SyscallN(invoked(uintptr(block)), uintptr(block), uintptr(policy)) // one of the few that Enums has
 }
 
 // BoolError makes a block. It must be released with Free once it cannot be called

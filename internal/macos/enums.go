@@ -10,6 +10,8 @@ const (
 	KSecAccessControlBiometryCurrentSet = 1 << 3
 	KSecAccessControlPrivateKeyUsage    = 1 << 30
 
+	ErrSecUnimplemented         = -4
+	ErrSecDiskFull              = -34
 	ErrSecUserCanceled          = -128
 	ErrSecAuthFailed            = -25293
 	ErrSecDuplicateItem         = -25299
@@ -74,6 +76,8 @@ func Enums() map[string]int64 {
 		"kSecAccessControlBiometryCurrentSet": KSecAccessControlBiometryCurrentSet,
 		"kSecAccessControlPrivateKeyUsage":    KSecAccessControlPrivateKeyUsage,
 
+		"errSecUnimplemented":         ErrSecUnimplemented,
+		"errSecDiskFull":              ErrSecDiskFull,
 		"errSecUserCanceled":          ErrSecUserCanceled,
 		"errSecAuthFailed":            ErrSecAuthFailed,
 		"errSecDuplicateItem":         ErrSecDuplicateItem,

@@ -106,6 +106,8 @@ func message(err error) string {
 		return p.What
 	case errors.Is(err, ctap.UnsupportedAlgorithm):
 		return "The site wants a kind of key that the Secure Enclave cannot make."
+	case errors.Is(err, ctap.InvalidParameter):
+		return "What macOS has handed over is no request for a passkey. Nothing was changed."
 	default:
 		return "It did not work. `LocalPasskey log` in the Terminal tells why."
 	}

@@ -80,7 +80,7 @@ func (s *Scheme) Start(id uintptr, r Request, t Task) {
 		s.end(id, e, t.Fail)
 		return
 	}
-	go s.serve(id, e, request) //nolint:gosec // Its context is the request's, and ends with the task.
+	go s.serve(id, e, request) // its context ends with the task
 }
 
 // Stop ends a task that WebKit wants nothing of any more.

@@ -59,7 +59,7 @@ func (w *Window) define(ctx context.Context) error {
 	lib := w.Lib
 	return lib.Define(className, "NSObject", &macos.Overrides{
 		LastWindow: func(_, _ macos.ID) bool { return true },
-		StartTask:  func(_, _, task macos.ID) { w.scheme.Start(uintptr(task), w.request(task), w.task(task)) },
+		StartTask:  func(_, _, task macos.ID) { w.scheme.Start(uintptr(task), w.request(task), w.task(task)) }, //nolint:contextcheck // Scheme has it: WebKit calls without one.
 		StopTask:   func(_, _, task macos.ID) { w.scheme.Stop(uintptr(task)) },
 		DecidePolicy: func(_, _, action macos.ID, answer macos.BlockPolicy) {
 			policy := macos.WKNavigationActionPolicyCancel

@@ -204,7 +204,7 @@ func TestInAnyOrder(t *testing.T) {
 	t.Parallel()
 	for seed := range uint64(200) {
 		synctest.Test(t, func(t *testing.T) {
-			random := rand.New(rand.NewPCG(seed, 1)) //nolint:gosec // A script, not a secret.
+			random := rand.New(rand.NewPCG(seed, 1))
 			k := newWebKit(t.Context(), func(w http.ResponseWriter, r *http.Request) {
 				for range len(r.URL.Path) % 5 {
 					_, _ = io.WriteString(w, "x")

@@ -21,6 +21,8 @@ type Chip struct {
 	NoEnclave bool
 	// Locked: the screen is.
 	Locked bool
+	// FullDisk: nothing can be added to the keychain, or grow there.
+	FullDisk bool
 	// FingersChanged kills the keys of the fingers that were known before.
 	FingersChanged bool
 

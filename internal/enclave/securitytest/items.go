@@ -86,6 +86,9 @@ func (c *Chip) Add(a enclave.Attributes) error {
 	if err := c.call("add"); err != nil {
 		return err
 	}
+	if c.FullDisk {
+		return status(macos.ErrSecDiskFull)
+	}
 	if err := c.admitted(a); err != nil {
 		return err
 	}

@@ -100,6 +100,13 @@ func failed(code int) ctap.Problem {
 		return ctap.Problem{Status: ctap.UVInvalid, What: "the finger was not recognized", Hint: "try again"}
 	case macos.ErrSecInteractionNotAllowed:
 		return ctap.Problem{Status: ctap.UPRequired, What: "the Mac is locked", Hint: "unlock the screen and try again"}
+	case macos.ErrSecUnimplemented:
+		return ctap.Problem{
+			Status: ctap.Other, What: "no key can be made in a Secure Enclave",
+			Hint: "it takes a Mac with Apple silicon or a T2 chip, and macOS outside of a virtual machine",
+		}
+	case macos.ErrSecDiskFull:
+		return ctap.Problem{Status: ctap.KeyStoreFull, What: "the disk is full; nothing was changed", Hint: "make room and try again"}
 	case macos.ErrSecItemNotFound:
 		return ctap.Problem{Status: ctap.NoCredentials, What: "the key is not there"}
 	case macos.ErrSecMissingEntitlement:
