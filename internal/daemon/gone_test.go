@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"errors"
 	"os"
 	"strings"
 	"testing"
@@ -10,10 +11,12 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap/notice"
 )
 
+// storageKey is the storage key's place.
+const storageKey = tpm2.TPMHandle(0x81000001)
+
 // evict removes the storage key from its place, as any program with access to the TPM can.
 func (r *rig) evict() {
 	r.Helper()
-	const storageKey = tpm2.TPMHandle(0x81000001)
 	conn, err := r.chip.Opener()(r.Context())
 	check(r, err)
 	defer conn.Close()
@@ -120,6 +123,13 @@ func TestLossInTheLog(t *testing.T) {
 		t.Errorf("it is in the log %d times", n)
 	}
 	check(t, r.d.Close())
+	if conn, err = r.chip.Opener()(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	defer conn.Close()
+	if _, err := (tpm2.ReadPublic{ObjectHandle: storageKey}).Execute(conn); !errors.Is(err, tpm2.TPMRCHandle) {
+		t.Errorf("another storage key was put into the TPM: %v", err)
+	}
 	if after, err := os.ReadFile(r.d.StorePath); err != nil || string(after) != string(before) {
 		t.Errorf("the store was changed (%v)", err)
 	}

@@ -165,7 +165,7 @@ func TestClearedBefore(t *testing.T) {
 	if n.Summary != "1 passkey of this machine cannot be used any more" || !strings.Contains(n.Body, "sealed in the TPM too") || strings.Contains(n.Body, site) {
 		t.Errorf("%+v", n)
 	}
-	time.Sleep(3 * time.Second) // longer than a notice takes to settle
+	time.Sleep(6 * time.Second) // longer than a notice takes to settle, and the pause after another
 	if len(d.all()) != 1 {
 		t.Errorf("told more than once: %+v", d.all())
 	}
