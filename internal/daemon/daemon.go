@@ -54,7 +54,7 @@ type Daemon struct {
 	mu     sync.Mutex // held while the store is opened, set up or closed
 	opened *opened    // nil until it is open
 	closed bool
-	gone   *notice.Notice // of passkeys whose keys are gone from the TPM; nil for none
+	loss   *notice.Notice // of passkeys whose keys are gone from the TPM; nil for none
 }
 
 // opened is a store whose keys this machine's TPM has.
@@ -209,7 +209,7 @@ func (d *Daemon) openLocked(ctx context.Context) (*opened, error) {
 	case d.opened != nil:
 		return d.opened, nil
 	case !d.storeExists():
-		d.gone = nil
+		d.loss = nil
 		return nil, problem.NotSetUp()
 	}
 	return d.join(ctx, func(s *store.Store) (*tpm.Machine, error) {
@@ -273,10 +273,12 @@ func (d *Daemon) join(ctx context.Context, take func(*store.Store) (*tpm.Machine
 	}
 	o := &opened{store: s, hints: d.hints}
 	o.abandon = func() { d.abandon(o) }
-	if o.machine, err = take(s); err == nil {
+	o.machine, err = take(s)
+	if errors.Is(err, problem.ErrGone) && !d.gone(ctx, s, err) {
+		o.machine, err = take(s)
+	}
+	if err == nil {
 		err = s.Unlock(o.machine.MetadataKey(), o.machine.Generation())
-	} else if errors.Is(err, problem.ErrGone) {
-		d.mourn(ctx, s, err)
 	}
 	if err == nil {
 		o.core, err = authenticator.New(authenticator.Config{
@@ -289,7 +291,7 @@ func (d *Daemon) join(ctx context.Context, take func(*store.Store) (*tpm.Machine
 	if err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
-	d.opened, d.gone = o, nil
+	d.opened, d.loss = o, nil
 	return o, nil
 }
 

@@ -47,10 +47,10 @@ func (d *Daemon) standing(ctx context.Context) []notice.Notice {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.gone == nil {
+	if d.loss == nil {
 		return nil
 	}
-	return []notice.Notice{*d.gone}
+	return []notice.Notice{*d.loss}
 }
 
 // failed looks, when a request has failed for that, whether the keys are gone. It keeps
@@ -78,7 +78,8 @@ func (d *Daemon) lookForLoss(ctx context.Context, err error) {
 	if o == nil {
 		return
 	}
-	_, _, err = tpm.Remains(ctx, d.OpenTPM, o.store.Ledger())
+	key, _, err := tpm.Remains(ctx, d.OpenTPM, o.store.Ledger())
+	key.Wipe()
 	if !errors.Is(err, problem.ErrGone) {
 		return
 	}
@@ -95,20 +96,27 @@ func (d *Daemon) lookForLoss(ctx context.Context, err error) {
 	}
 }
 
-// mourn finds out what of a store whose keys are gone can still be told. The caller holds
-// mu, and err is why it could not be opened.
-func (d *Daemon) mourn(ctx context.Context, s *store.Store, err error) {
-	if d.gone != nil {
-		return
+// gone tells whether the keys of a store are gone for good, and finds out, once, what of it can
+// still be told. The caller holds mu, and err is why the store could not be opened.
+func (d *Daemon) gone(ctx context.Context, s *store.Store, err error) bool {
+	if d.loss != nil {
+		return true
 	}
-	key, generation, _ := tpm.Remains(ctx, d.OpenTPM, s.Ledger())
+	key, generation, gone := tpm.Remains(ctx, d.OpenTPM, s.Ledger())
+	defer key.Wipe()
+	if gone == nil {
+		return false
+	}
+	if !errors.Is(gone, problem.ErrGone) {
+		return true // now it is trouble of another kind, and not the time to tell
+	}
 	if !key.IsZero() {
-		defer key.Wipe()
 		if unlockErr := s.Unlock(key, generation); unlockErr != nil {
 			d.Log.ErrorContext(ctx, "the names of the passkeys that are gone cannot be read", "cause", unlockErr)
 		}
 	}
 	d.tellLoss(ctx, err, s)
+	return true
 }
 
 // tellLoss tells, once, that the passkeys of s are gone: how many, and their names where the
@@ -129,7 +137,7 @@ func (d *Daemon) tellLoss(ctx context.Context, err error, s *store.Store) {
 		}
 		n.RPIDs, n.Accounts = append(n.RPIDs, c.RP.ID), append(n.Accounts, c.User.Name)
 	}
-	d.gone = n
+	d.loss = n
 	d.board.add(*n)
 	d.Log.ErrorContext(ctx, "the keys of this store are gone from the TPM: its passkeys cannot be used any more; nothing was deleted",
 		"passkeys", count, "store", d.StorePath, "cause", err)
@@ -149,13 +157,13 @@ func (d *Daemon) beginAgain() string {
 func (d *Daemon) withLoss(p *ctap.Problem) *ctap.Problem {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.gone == nil || !errors.Is(p, problem.ErrGone) {
+	if d.loss == nil || !errors.Is(p, problem.ErrGone) {
 		return p
 	}
 	told := *p
-	told.What = fmt.Sprintf("%s. Passkeys of this store that cannot be used any more: %d", p.What, d.gone.Passkeys)
-	told.Hint = d.gone.Hint
-	if len(d.gone.RPIDs) > 0 {
+	told.What = fmt.Sprintf("%s. Passkeys of this store that cannot be used any more: %d", p.What, d.loss.Passkeys)
+	told.Hint = d.loss.Hint
+	if len(d.loss.RPIDs) > 0 {
 		told.Hint += "; `localpasskey list` names them"
 	}
 	return &told

@@ -20,6 +20,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap/notice"
 	"github.com/localpasskey/localpasskey/internal/logind/logindtest"
 	"github.com/localpasskey/localpasskey/internal/notify"
+	"github.com/localpasskey/localpasskey/internal/notify/notifytest"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
 
@@ -27,8 +28,8 @@ import (
 // response; with nothing to click.
 func TestUses(t *testing.T) {
 	t.Parallel()
-	d := newDesktop(t)
-	r := newRig(t, d.bus.Address, notify.Uses)
+	d := notifytest.Start(t)
+	r := newRig(t, d.Bus.Address, notify.Uses)
 	check(t, r.register(site, "alice"))
 	n := r.shows(d, 1)
 	asked := "asked by " + program(t)
@@ -51,18 +52,18 @@ func TestUses(t *testing.T) {
 // uses too; a later one takes the place of the one before.
 func TestFewTries(t *testing.T) {
 	t.Parallel()
-	d := newDesktop(t)
-	r := newRig(t, d.bus.Address, notify.Warnings)
+	d := notifytest.Start(t)
+	r := newRig(t, d.Bus.Address, notify.Warnings)
 	check(t, r.register(site, "alice"))
 	for range 3 { // 5 left
 		r.typeWrong()
 	}
 	r.again()
 	r.typeWrong() // 4
-	last := func(summary string) notification {
+	last := func(summary string) notifytest.Notification {
 		t.Helper()
-		r.until(summary, func() bool { all := d.all(); return len(all) > 0 && all[len(all)-1].Summary == summary })
-		return d.all()[len(d.all())-1]
+		r.until(summary, func() bool { all := d.Shown(); return len(all) > 0 && all[len(all)-1].Summary == summary })
+		return d.Shown()[len(d.Shown())-1]
 	}
 	r.typeWrong()
 	n := last("PIN of your passkeys: 3 tries left")
@@ -75,15 +76,15 @@ func TestFewTries(t *testing.T) {
 		t.Fatal("signed in with a wrong PIN")
 	}
 	last("The PIN of your passkeys is locked for good")
-	all := d.all()
+	all := d.Shown()
 	for i, n := range all[1:] {
 		if n.Replaces != all[i].ID {
 			t.Errorf("%+v does not take the place of %+v", n, all[i])
 		}
 	}
 	// Who was not there then is told at once.
-	late := newDesktop(t)
-	r.attend(late.bus.Address, notify.Warnings)
+	late := notifytest.Start(t)
+	r.attend(late.Bus.Address, notify.Warnings)
 	if n := r.shows(late, 1); n.Summary != "The PIN of your passkeys is locked for good" {
 		t.Errorf("an agent that comes later: %+v", n)
 	}
@@ -103,8 +104,8 @@ func (r *rig) clear() {
 // by name, and how to begin again, once. Nothing is deleted.
 func TestClearedWhileRunning(t *testing.T) {
 	t.Parallel()
-	d := newDesktop(t)
-	r := newRig(t, d.bus.Address, notify.Warnings)
+	d := notifytest.Start(t)
+	r := newRig(t, d.Bus.Address, notify.Warnings)
 	check(t, r.register(site, "alice"))
 	check(t, r.register("other.example", "bob"))
 	r.clear()
@@ -143,8 +144,8 @@ func TestClearedWhileRunning(t *testing.T) {
 	if gone := notice.Lost(t.Context(), r.client()); gone != nil {
 		t.Errorf("after beginning again: %+v", gone)
 	}
-	if len(d.all()) != 1 {
-		t.Errorf("told more than once: %+v", d.all())
+	if len(d.Shown()) != 1 {
+		t.Errorf("told more than once: %+v", d.Shown())
 	}
 }
 
@@ -152,7 +153,7 @@ func TestClearedWhileRunning(t *testing.T) {
 // the agent comes. The names are sealed with a key that is gone, which is G9 of SECURITY.md.
 func TestClearedBefore(t *testing.T) {
 	t.Parallel()
-	d := newDesktop(t)
+	d := notifytest.Start(t)
 	r := newRig(t, "", notify.None)
 	check(t, r.register(site, "alice"))
 	r.stop()
@@ -160,14 +161,14 @@ func TestClearedBefore(t *testing.T) {
 	check(t, err)
 	r.clear()
 	r.start()
-	r.attend(d.bus.Address, notify.Uses)
+	r.attend(d.Bus.Address, notify.Uses)
 	n := r.shows(d, 1)
 	if n.Summary != "1 passkey of this machine cannot be used any more" || !strings.Contains(n.Body, "sealed in the TPM too") || strings.Contains(n.Body, site) {
 		t.Errorf("%+v", n)
 	}
-	time.Sleep(3 * time.Second) // longer than a notice takes to settle
-	if len(d.all()) != 1 {
-		t.Errorf("told more than once: %+v", d.all())
+	time.Sleep(6 * time.Second) // longer than a notice takes to settle, and the pause after another
+	if len(d.Shown()) != 1 {
+		t.Errorf("told more than once: %+v", d.Shown())
 	}
 	r.stop()
 	after, err := os.ReadFile(r.store)
@@ -181,7 +182,7 @@ func TestClearedBefore(t *testing.T) {
 // too.
 func TestIndexRemoved(t *testing.T) {
 	t.Parallel()
-	d := newDesktop(t)
+	d := notifytest.Start(t)
 	r := newRig(t, "", notify.None)
 	check(t, r.register(site, "alice"))
 	r.stop()
@@ -203,7 +204,7 @@ func TestIndexRemoved(t *testing.T) {
 	}
 	check(t, conn.Close())
 	r.start()
-	r.attend(d.bus.Address, notify.Warnings)
+	r.attend(d.Bus.Address, notify.Warnings)
 	if n := r.shows(d, 1); !strings.Contains(n.Body, "• example.com, account alice\n") || !strings.Contains(n.Body, "PIN index was removed") {
 		t.Errorf("%+v", n)
 	}
@@ -213,8 +214,8 @@ func TestIndexRemoved(t *testing.T) {
 // direction of writing is turned.
 func TestMaliciousNames(t *testing.T) {
 	t.Parallel()
-	d := newDesktop(t)
-	r := newRig(t, d.bus.Address, notify.Uses)
+	d := notifytest.Start(t)
+	r := newRig(t, d.Bus.Address, notify.Uses)
 	const account = "<b>bob</b>\nasked by root\x1b[31m\u202e & <a href=\"https://evil.example\">x</a>"
 	check(t, r.register("a\nb<i>.example\u2066", account+strings.Repeat("long", 50)))
 	n := r.shows(d, 1)
@@ -226,9 +227,7 @@ func TestMaliciousNames(t *testing.T) {
 		t.Errorf("%q, %q", n.Summary, n.Body)
 	}
 	// A desktop that shows the body as it is gets it unescaped.
-	d.mu.Lock()
-	d.Capabilities = []string{"body"}
-	d.mu.Unlock()
+	d.SetCapabilities("body")
 	check(t, r.register("c&d.example", "eve"))
 	if n := r.shows(d, 2); !strings.HasPrefix(n.Body, "c&d.example, account eve\n") {
 		t.Errorf("without markup: %q", n.Body)
@@ -238,14 +237,14 @@ func TestMaliciousNames(t *testing.T) {
 // Many uses at once are few notifications, and no use waits for them.
 func TestFlood(t *testing.T) {
 	t.Parallel()
-	d := newDesktop(t)
-	r := newRig(t, d.bus.Address, notify.Uses)
+	d := notifytest.Start(t)
+	r := newRig(t, d.Bus.Address, notify.Uses)
 	const many = 2 * notice.MaxNotices
 	for i := range many {
 		check(t, r.register(site, fmt.Sprint("account ", i)))
 	}
 	told := func() (n int) {
-		for _, one := range d.all() {
+		for _, one := range d.Shown() {
 			var here int
 			if _, err := fmt.Sscanf(one.Summary, "Passkeys were used %d times", &here); err != nil {
 				here = 1
@@ -258,7 +257,7 @@ func TestFlood(t *testing.T) {
 	if n := told(); n != many {
 		t.Errorf("%d uses were told, want %d", n, many)
 	}
-	all := d.all()
+	all := d.Shown()
 	if len(all) > many/4 {
 		t.Errorf("%d uses were %d notifications", many, len(all))
 	}
@@ -276,14 +275,14 @@ func TestNoDesktop(t *testing.T) {
 	silent, err := net.Listen("unix", filepath.Join(t.TempDir(), "bus")) // takes connections, and answers nothing
 	check(t, err)
 	t.Cleanup(func() { _ = silent.Close() })
-	hanging := newDesktop(t)
-	hanging.hang()
+	hanging := notifytest.Start(t)
+	hanging.Hang()
 	for name, bus := range map[string]string{
 		"no bus":               "",
 		"no such bus":          "unix:path=/nonexistent",
 		"a bus that hangs":     "unix:path=" + silent.Addr().String(),
 		"nobody on the bus":    logindtest.Start(t).Address,
-		"a desktop that hangs": hanging.bus.Address,
+		"a desktop that hangs": hanging.Bus.Address,
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
@@ -305,13 +304,13 @@ func TestNoDesktop(t *testing.T) {
 // A desktop that comes later, or comes back with its bus, shows what happens then.
 func TestDesktopComesBack(t *testing.T) {
 	t.Parallel()
-	d := newDesktop(t)
-	r := newRig(t, d.bus.Address, notify.Uses)
-	d.bus.StopBus()
+	d := notifytest.Start(t)
+	r := newRig(t, d.Bus.Address, notify.Uses)
+	d.Bus.StopBus()
 	check(t, r.register(site, "alice"))
 	r.until("it is in the log", func() bool { return strings.Contains(r.log.String(), "shows no notifications") })
-	d.bus.StartBus()
-	d.appear()
+	d.Bus.StartBus()
+	d.Appear()
 	check(t, r.signIn())
 	if n := r.shows(d, 1); n.Summary != "Signed in with a passkey" {
 		t.Errorf("%+v", n)
@@ -321,9 +320,9 @@ func TestDesktopComesBack(t *testing.T) {
 // Nothing is told that was not asked for.
 func TestLevels(t *testing.T) {
 	t.Parallel()
-	warned, none := newDesktop(t), newDesktop(t)
-	r := newRig(t, warned.bus.Address, notify.Warnings)
-	r.attend(none.bus.Address, notify.None)
+	warned, none := notifytest.Start(t), notifytest.Start(t)
+	r := newRig(t, warned.Bus.Address, notify.Warnings)
+	r.attend(none.Bus.Address, notify.None)
 	check(t, r.register(site, "alice"))
 	r.typeWrong() // 7 left: nothing to warn of
 	for range 2 {
@@ -335,7 +334,7 @@ func TestLevels(t *testing.T) {
 	if n := r.shows(warned, 1); n.Summary != "PIN of your passkeys: 3 tries left" {
 		t.Errorf("%+v", n)
 	}
-	if got := none.all(); len(got) != 0 {
+	if got := none.Shown(); len(got) != 0 {
 		t.Errorf("none: %+v", got)
 	}
 }
@@ -380,9 +379,9 @@ func TestOlderDaemon(t *testing.T) {
 // What a newer daemon says beyond what is known here is left out.
 func TestNewerDaemon(t *testing.T) {
 	t.Parallel()
-	d := newDesktop(t)
+	d := notifytest.Start(t)
 	asked := 0
-	tellerOf(t, d.bus.Address, &log{}, func(ctx context.Context) (cbor.Raw, error) {
+	tellerOf(t, d.Bus.Address, &log{}, func(ctx context.Context) (cbor.Raw, error) {
 		if asked++; asked > 1 {
 			<-ctx.Done()
 			return nil, ctx.Err()
@@ -392,10 +391,10 @@ func TestNewerDaemon(t *testing.T) {
 			map[int]any{1: "used", 2: "used", 3: site, 99: "new"},
 		}, 99: true})
 	})
-	for deadline := time.Now().Add(20 * time.Second); len(d.all()) == 0 && time.Now().Before(deadline); {
+	for deadline := time.Now().Add(20 * time.Second); len(d.Shown()) == 0 && time.Now().Before(deadline); {
 		time.Sleep(5 * time.Millisecond)
 	}
-	if all := d.all(); len(all) != 1 || all[0].Body != site {
+	if all := d.Shown(); len(all) != 1 || all[0].Body != site {
 		t.Errorf("%+v", all)
 	}
 }

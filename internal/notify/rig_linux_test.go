@@ -9,13 +9,10 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/godbus/dbus/v5"
 
 	"github.com/localpasskey/localpasskey/internal/agent"
 	"github.com/localpasskey/localpasskey/internal/cbor"
@@ -23,8 +20,8 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/daemon"
-	"github.com/localpasskey/localpasskey/internal/logind/logindtest"
 	"github.com/localpasskey/localpasskey/internal/notify"
+	"github.com/localpasskey/localpasskey/internal/notify/notifytest"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/socket"
@@ -41,82 +38,6 @@ func check(t testing.TB, err error) {
 	if err != nil {
 		t.Fatal(err)
 	}
-}
-
-// notification is what a desktop was given.
-type notification struct {
-	ID, Replaces             uint32
-	App, Icon, Summary, Body string
-	Actions                  []string
-	Hints                    map[string]dbus.Variant
-}
-
-// desktop shows notifications on a real message bus, and keeps what it has shown.
-type desktop struct {
-	t            *testing.T
-	bus          *logindtest.Logind // a session bus, which has a logind too
-	conn         *dbus.Conn
-	Capabilities []string
-
-	mu    sync.Mutex
-	hangs chan struct{} // while it is there, it answers when it is closed
-	shown []notification
-}
-
-// newDesktop starts a bus with a desktop on it that reads markup, as most do.
-func newDesktop(t *testing.T) *desktop {
-	t.Helper()
-	d := &desktop{t: t, bus: logindtest.Start(t), Capabilities: []string{"body", "body-markup", "actions"}}
-	d.appear()
-	return d
-}
-
-func (d *desktop) appear() {
-	d.t.Helper()
-	conn, err := dbus.Connect(d.bus.Address)
-	check(d.t, err)
-	d.t.Cleanup(func() { _ = conn.Close() })
-	check(d.t, conn.Export(service{d}, "/org/freedesktop/Notifications", "org.freedesktop.Notifications"))
-	_, err = conn.RequestName("org.freedesktop.Notifications", dbus.NameFlagDoNotQueue)
-	check(d.t, err)
-	d.conn = conn
-}
-
-// hang has the desktop answer nothing until the test ends.
-func (d *desktop) hang() {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	hangs := make(chan struct{})
-	d.hangs = hangs
-	d.t.Cleanup(func() { close(hangs) })
-}
-
-// all is what has been shown.
-func (d *desktop) all() []notification {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	return slices.Clone(d.shown)
-}
-
-// service is the desktop as the bus calls it.
-type service struct{ d *desktop }
-
-// GetCapabilities is that of the specification.
-func (s service) GetCapabilities() ([]string, *dbus.Error) { return s.d.Capabilities, nil }
-
-// Notify is that of the specification.
-func (s service) Notify(app string, replaces uint32, icon, summary, body string, actions []string, hints map[string]dbus.Variant, _ int32) (uint32, *dbus.Error) {
-	s.d.mu.Lock()
-	hangs := s.d.hangs
-	s.d.mu.Unlock()
-	if hangs != nil {
-		<-hangs
-	}
-	s.d.mu.Lock()
-	defer s.d.mu.Unlock()
-	id := uint32(len(s.d.shown) + 1)
-	s.d.shown = append(s.d.shown, notification{id, replaces, app, icon, summary, body, actions, hints})
-	return id, nil
 }
 
 // log is what several goroutines write.
@@ -204,6 +125,10 @@ func (r *rig) attend(bus string, level notify.Level) {
 		_ = socket.Attend(ctx, r.socket, func() { close(up) }, desk.Answer) // the daemon may go first
 	}()
 	<-up
+	r.until("the daemon has the agent", func() bool {
+		status, err := ctap.Call[ctap.StatusResponse](r.Context(), r.client(), ctap.CommandStatus, nil)
+		return err == nil && status.Prompt == ctap.PromptAgent
+	})
 	told := make(chan struct{})
 	listening := make(chan struct{})
 	var once sync.Once
@@ -292,10 +217,10 @@ func (r *rig) until(what string, holds func() bool) {
 }
 
 // shows waits until the desktop has shown so many in all, and gives the last.
-func (r *rig) shows(d *desktop, n int) notification {
+func (r *rig) shows(d *notifytest.Desktop, n int) notifytest.Notification {
 	r.Helper()
-	r.until(fmt.Sprintf("%d notifications are there", n), func() bool { return len(d.all()) >= n })
-	all := d.all()
+	r.until(fmt.Sprintf("%d notifications are there", n), func() bool { return len(d.Shown()) >= n })
+	all := d.Shown()
 	if len(all) > n {
 		r.Fatalf("%d notifications, want %d: %+v", len(all), n, all)
 	}
@@ -310,7 +235,7 @@ func program(t *testing.T) string {
 	return strings.TrimSpace(string(name))
 }
 
-func urgency(n notification) byte {
+func urgency(n notifytest.Notification) byte {
 	u, _ := n.Hints["urgency"].Value().(byte)
 	return u
 }

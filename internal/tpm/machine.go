@@ -115,9 +115,10 @@ func Open(ctx context.Context, open Opener, ledger Ledger) (*Machine, error) {
 	return m, nil
 }
 
-// Remains tells what is left of the ledger's generation, without changing anything. Its error
-// is nil while its keys work, and problem.ErrGone when they never will again; then key is
-// the store's, if the TPM still unseals it, and generation its name.
+// Remains tells what is left of the ledger's generation, having put the storage key back
+// where another program has removed it. Its error is nil while the keys work, and
+// problem.ErrGone when they never will again; then key is the store's, if the TPM still
+// unseals it, and generation its name.
 func Remains(ctx context.Context, open Opener, ledger Ledger) (key secret.Bytes, generation [16]byte, err error) {
 	r, err := load(ledger)
 	switch {
@@ -128,7 +129,11 @@ func Remains(ctx context.Context, open Opener, ledger Ledger) (key secret.Bytes,
 	}
 	m := &Machine{open: open}
 	err = m.converse(ctx, func(t transport.TPM) error {
-		srk, err := pinnedSRK(t, tpm2.TPM2BName{Buffer: r.SRKName})
+		pinned := tpm2.TPM2BName{Buffer: r.SRKName}
+		if err := storage.Restore(t, pinned); err != nil {
+			return err // so it is not known whether they are gone
+		}
+		srk, err := pinnedSRK(t, pinned)
 		if err != nil {
 			return err
 		}

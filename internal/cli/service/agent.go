@@ -49,13 +49,16 @@ waits for the next one.`,
 			return p.agent(ctx, o)
 		}),
 	}
-	c.Flags().StringVar(&o.Notify, "notify", levels()[1], "what your desktop's notifications tell: "+strings.Join(levels(), ", "))
+	c.Flags().StringVar(&o.Notify, "notify", defaultLevel, "what your desktop's notifications tell: "+strings.Join(levels(), ", "))
 	c.Flags().StringVar(&o.Pinentry, "pinentry", "", "the pinentry `program`; the system's own, if not named")
 	return c
 }
 
+// defaultLevel tells what nobody would know otherwise: each use has asked already.
+const defaultLevel = "warnings"
+
 // levels are how much can be told: see package notify.
-func levels() []string { return []string{"uses", "warnings", "none"} }
+func levels() []string { return []string{"uses", defaultLevel, "none"} }
 
 // agent serves one daemon after another. The first one has to be there.
 func (p Program) agent(ctx context.Context, o AgentOptions) error {

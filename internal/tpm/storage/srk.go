@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"slices"
@@ -107,13 +108,30 @@ func hasCommand(t transport.TPM, cc tpm2.TPMCC) (bool, error) {
 
 // Make makes the SRK from the TCG's template. CreatePrimary takes seconds on some
 // chips (8.7 s for RSA on a ThinkPad): once at set-up and never again.
-func Make(t transport.TPM) error {
+func Make(t transport.TPM) error { return keep(t, nil) }
+
+// Restore puts the SRK of that Name back to its place, when that is empty and this TPM makes
+// the same one. Another program can remove it, and no key is lost by that.
+func Restore(t transport.TPM, name tpm2.TPM2BName) error {
+	_, err := tpm2.ReadPublic{ObjectHandle: srkHandle}.Execute(t)
+	if errors.Is(err, tpm2.TPMRCHandle) {
+		return keep(t, &name)
+	}
+	return err
+}
+
+// keep makes the SRK and keeps it at its place; with a Name, only if it has that.
+func keep(t transport.TPM, only *tpm2.TPM2BName) error {
 	made, err := tpm2.CreatePrimary{
 		PrimaryHandle: tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)},
 		InPublic:      tpm2.New2B(tpm2.ECCSRKTemplate),
 	}.Execute(t)
 	if err != nil {
 		return problem.OwnerRefusal(fmt.Errorf("making the storage key: %w", err))
+	}
+	if only != nil && !bytes.Equal(made.Name.Buffer, only.Buffer) {
+		_, err = tpm2.FlushContext{FlushHandle: made.ObjectHandle}.Execute(t)
+		return err
 	}
 	_, err = tpm2.EvictControl{
 		Auth:             tpm2.AuthHandle{Handle: tpm2.TPMRHOwner, Auth: tpm2.PasswordAuth(nil)},
