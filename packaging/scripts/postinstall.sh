@@ -3,6 +3,9 @@
 # version before; rpm with 1 on the first installation and 2 on an upgrade.
 set -e
 
+# dpkg names the version before also where that was removed since: preremove.sh tells.
+removed=/var/lib/localpasskey/.removed
+
 case "$1" in
   configure) if [ -n "$2" ]; then upgrade=yes; else upgrade=no; fi ;;
   1) upgrade=no ;;
@@ -22,6 +25,11 @@ if [ -e /usr/lib/sysusers.d/localpasskey.conf ] && have systemd-sysusers; then
 fi
 if [ -e /usr/lib/tmpfiles.d/localpasskey.conf ] && have systemd-tmpfiles; then
   systemd-tmpfiles --create localpasskey.conf || true # a container's /dev may be read-only
+fi
+
+if [ -e "$removed" ]; then
+  rm -f "$removed"
+  upgrade=no
 fi
 
 # From here on, of a system that runs. The rest works without.
