@@ -146,6 +146,7 @@ func (p *installed) upgrade(t *testing.T) {
 		t.Error("an upgrade deletes")
 	}
 	p.alice.asked(t)
+	p.alice.node(t)
 	p.version(t, "0.0.2")
 	p.alice.signIn(t, p.passkey)
 	if after := p.alice.status(t); after.Passkeys != before.Passkeys || after.Retries != before.Retries {
