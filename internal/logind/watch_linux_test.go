@@ -126,7 +126,11 @@ func TestIdle(t *testing.T) {
 	b := l.Login("2", bob, func(s *logindtest.Session) { s.Type, s.Idle = "tty", true })
 	s.next(alice, bob)
 	time.Sleep(idle * 3 / 2)
-	s.quiet("idleness", b.Logout, alice)
+	s.quiet("idleness of a terminal", func() { a.SetActive(false) }, bob)
+	a.SetActive(true)
+	s.next(alice, bob)
+	b.Logout()
+	s.next(alice)
 
 	// A desktop that tells of its lock screen is believed.
 	a.SetLocked(true)

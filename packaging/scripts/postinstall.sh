@@ -3,6 +3,9 @@
 # version before; rpm with 1 on the first installation and 2 on an upgrade.
 set -e
 
+# dpkg names the version before also where that was removed since: preremove.sh tells.
+removed=/var/lib/localpasskey/.removed
+
 case "$1" in
   configure) if [ -n "$2" ]; then upgrade=yes; else upgrade=no; fi ;;
   1) upgrade=no ;;
@@ -24,11 +27,19 @@ if [ -e /usr/lib/tmpfiles.d/localpasskey.conf ] && have systemd-tmpfiles; then
   systemd-tmpfiles --create localpasskey.conf || true # a container's /dev may be read-only
 fi
 
+if [ -e "$removed" ]; then
+  rm -f "$removed"
+  upgrade=no
+fi
+
 # From here on, of a system that runs. The rest works without.
 if [ -e /usr/lib/modules-load.d/localpasskey.conf ] && have modprobe; then
   modprobe -q uhid || true
 fi
 if [ -d /run/udev ] && have udevadm; then
+  # An event may have had udev read our rules before there was their group. It reads them
+  # again, also when told to reload, only where a directory of rules is newer (systemd 252).
+  mkdir -p /run/udev/rules.d && touch /run/udev/rules.d || true
   udevadm control --reload || true
   udevadm trigger --subsystem-match=misc --subsystem-match=tpmrm --subsystem-match=hidraw --action=change || true
   # These two by name, and waited for: the service opens them when it starts.

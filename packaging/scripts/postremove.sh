@@ -22,6 +22,7 @@ case "$1" in
       echo "LocalPasskey: deleting $stores with the passkeys of every user (stores: $(count)). No one can bring them back."
     fi
     rm -rf "$stores"
-    echo "LocalPasskey: not deleted are stores that users made by themselves (~/.local/share/localpasskey), the system user localpasskey, and, in the TPM, an index of 8 bytes for each store."
+    echo "LocalPasskey: not deleted are stores that users made by themselves (~/.local/share/localpasskey), the system user localpasskey, and, in the TPM, an index of 8 bytes for each store, which opens nothing any more."
+    echo "LocalPasskey: the indices are among those from 0x1810000 to 0x181ffff: tpm2_getcap handles-nv-index lists them, tpm2_nvreadpublic shows nt=pinfail and 8 bytes, tpm2_nvundefine -C o HANDLE removes one. Other programs may have their own there."
     ;;
 esac

@@ -11,6 +11,10 @@ esac
 if [ -n "${DPKG_ROOT:-}" ] || ! command -v systemctl >/dev/null 2>&1; then
   exit 0
 fi
+# Whoever installs it again wants it to run: see postinstall.sh.
+if [ -d /var/lib/localpasskey ]; then
+  touch /var/lib/localpasskey/.removed
+fi
 if [ -d /run/systemd/system ]; then
   for unit in localpasskey.socket localpasskey.service; do
     if [ -e "/usr/lib/systemd/system/$unit" ]; then
@@ -18,6 +22,14 @@ if [ -d /run/systemd/system ]; then
     fi
   done
 fi
+# Agents in sessions: each ends by SIGTERM, and its user's systemd takes that for an end in order.
+for agents in /sys/fs/cgroup/user.slice/user-*.slice/user@*.service/session.slice/localpasskey-agent.service/cgroup.procs; do
+  if [ -e "$agents" ]; then
+    while read -r process; do
+      kill "$process" || true
+    done <"$agents"
+  fi
+done
 if [ -e /usr/lib/systemd/user/localpasskey-agent.service ]; then
   systemctl --global disable localpasskey-agent.service || true
 fi

@@ -7,6 +7,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"runtime"
 	"strconv"
 	"strings"
 	"syscall"
@@ -20,73 +21,74 @@ import (
 	"github.com/localpasskey/localpasskey/test/vm"
 )
 
-// The system service, as systemd runs it by the units in packaging/linux, with the
-// kernel's uhid and TPM, udev and logind.
+// What Run tells the guest: the files of two packages, and the desktop's lock screen is
+// the tests' word to logind.
+const (
+	olderDeb = "LOCALPASSKEY_TEST_OLDER_DEB"
+	newerDeb = "LOCALPASSKEY_TEST_NEWER_DEB"
+)
+
+// The system service from the package's installation to its purge, as systemd runs it,
+// with the kernel's uhid and TPM, udev, logind and two users.
 func TestSystemService(t *testing.T) {
 	if !vm.Inside() {
-		vm.Run(t, vm.Config{Systemd: true, MemoryMiB: 2048, Limit: 8 * time.Minute, Programs: machinePrograms()})
+		if runtime.GOARCH != "amd64" {
+			t.Skip("the guest is a PC")
+		}
+		older, newer := unpacked(t, "0.0.1"), unpacked(t, "0.0.2")
+		vm.Run(t, vm.Config{
+			Systemd: true, MemoryMiB: 2048, Limit: 10 * time.Minute, Programs: []string{pinentryProgram},
+			Env: []string{olderDeb + "=" + older, newerDeb + "=" + newer},
+		})
 		return
 	}
-	install(t)
-	bus, err := dbus.ConnectSystemBus()
-	check(t, err)
-	t.Cleanup(func() { _ = bus.Close() })
-	alice, bob := newUser(t, bus, "alice", 60101, 1), newUser(t, bus, "bob", 60102, 2)
 	t.Cleanup(func() {
 		if t.Failed() {
-			log, _ := exec.Command("journalctl", "-b", "--no-pager", "-n", "150").CombinedOutput()
+			log, _ := exec.Command("journalctl", "-b", "--no-pager", "-n", "200").CombinedOutput()
 			t.Logf("%s", log)
 			log, _ = exec.Command("sh", "-c", "ls -l /dev/uhid /dev/tpmrm0 /dev/hidraw*; grep localpasskey /etc/group; udevadm test /sys/class/misc/uhid 2>&1 | tail -40").CombinedOutput()
 			t.Logf("%s", log)
 		}
 	})
-	ok := t.Run("each user has his own", func(t *testing.T) { eachHasHisOwn(t, alice, bob) }) &&
-		t.Run("the device goes with the lock", func(t *testing.T) { lockAndUnlock(t, alice) }) &&
-		t.Run("killed while asking", func(t *testing.T) { killedWhileAsking(t, alice) }) &&
-		t.Run("the device goes with the switch", func(t *testing.T) { switchUsers(t, alice, bob) })
-	if !ok {
+	p := &installed{older: os.Getenv(olderDeb), newer: os.Getenv(newerDeb)}
+	if !t.Run("installed", p.install) {
 		t.FailNow()
+	}
+	bus, err := dbus.ConnectSystemBus()
+	check(t, err)
+	t.Cleanup(func() { _ = bus.Close() })
+	alice, bob := newUser(t, bus, "alice", 60101, 1), newUser(t, bus, "bob", 60102, 2)
+	p.alice, p.bob = alice, bob
+	for _, step := range []struct {
+		name string
+		do   func(*testing.T)
+	}{
+		{"each user has his own", func(t *testing.T) { eachHasHisOwn(t, alice, bob) }},
+		{"the doctor finds no problem", p.healthy},
+		{"registration and sign-in", func(t *testing.T) { p.passkey = alice.register(t); alice.signIn(t, p.passkey) }},
+		{"the device goes with the lock", func(t *testing.T) { lockAndUnlock(t, alice) }},
+		{"killed while asking", func(t *testing.T) { killedWhileAsking(t, alice) }},
+		{"an agent of one's own making", func(t *testing.T) { ownAgent(t, alice, bob) }},
+		{"the device goes with the switch", func(t *testing.T) { switchUsers(t, alice, bob) }},
+		{"upgraded", p.upgrade},
+		{"removed", p.remove},
+		{"installed again", p.again},
+		{"purged", p.purge},
+	} {
+		if !t.Run(step.name, step.do) {
+			t.FailNow()
+		}
 	}
 }
 
 // systemctl and the like, as root.
-func root(t *testing.T, args ...string) {
+func root(t *testing.T, args ...string) string {
 	t.Helper()
 	out, err := exec.CommandContext(t.Context(), args[0], args[1:]...).CombinedOutput()
 	if err != nil {
 		t.Fatalf("%s: %v\n%s", strings.Join(args, " "), err, out)
 	}
-}
-
-// install puts everything where a package puts it.
-func install(t *testing.T) {
-	t.Helper()
-	const packaging = "../../packaging/linux/"
-	for _, file := range [][2]string{ // accounts first: udev wants to know the group
-		{packaging + "sysusers.conf", "/etc/sysusers.d/localpasskey.conf"},
-		{packaging + "tmpfiles.conf", "/etc/tmpfiles.d/localpasskey.conf"},
-		{vm.Program(productProgram), "/usr/bin/localpasskey"},
-		{vm.Program(pinentryProgram), "/usr/bin/pinentry-scripted"},
-		{packaging + "localpasskey.service", "/etc/systemd/system/localpasskey.service"},
-		{packaging + "localpasskey.socket", "/etc/systemd/system/localpasskey.socket"},
-		{packaging + "71-localpasskey.rules", "/etc/udev/rules.d/71-localpasskey.rules"},
-	} {
-		mode := "0644"
-		if filepath.Dir(file[1]) == "/usr/bin" {
-			mode = "0755"
-		}
-		root(t, "install", "-D", "-m", mode, file[0], file[1])
-		switch filepath.Base(filepath.Dir(file[1])) {
-		case "sysusers.d":
-			root(t, "systemd-sysusers", "localpasskey.conf")
-		case "tmpfiles.d":
-			root(t, "systemd-tmpfiles", "--create", "localpasskey.conf")
-		}
-	}
-	root(t, "udevadm", "control", "--reload")
-	root(t, "udevadm", "trigger", "--settle", "/dev/uhid", "/dev/tpmrm0")
-	root(t, "systemctl", "daemon-reload")
-	root(t, "systemctl", "start", "localpasskey.socket")
+	return string(out)
 }
 
 // user is one of the machine, with a session at seat0.
@@ -120,7 +122,26 @@ func newUser(t *testing.T, bus *dbus.Conn, name string, uid int, vt uint32) *use
 	).Store(&id, &u.path, &runtime, &fifo, &owner, &seat, &number, &existing))
 	t.Cleanup(func() { _ = unix.Close(int(fifo)) }) // the session lives as long
 	t.Logf("%s has session %s at %s", name, id, seat)
+	check(t, os.Mkdir(u.prompt(), 0o700))
+	check(t, os.Symlink(scriptedPinentry, filepath.Join(u.prompt(), "pinentry")))
+	u.answer(t, "pin "+machinePIN)
 	return u
+}
+
+// prompt is the directory of the program that stands for the person.
+func (u *user) prompt() string { return filepath.Join(u.home, "prompt") }
+
+// answer is what the person does at the dialogs to come.
+func (u *user) answer(t *testing.T, answers ...string) {
+	t.Helper()
+	check(t, pinentrytest.Answer(u.prompt(), answers...))
+	root(t, "chown", "-R", u.name, u.prompt())
+}
+
+// asked waits until the user's agent attends.
+func (u *user) asked(t *testing.T) {
+	t.Helper()
+	eventually(t, u.name+"'s agent attends", func() bool { return u.status(t).Prompt == "agent" })
 }
 
 // command is one that the user gives.
@@ -128,20 +149,42 @@ func (u *user) command(t *testing.T, program string, args ...string) *exec.Cmd {
 	t.Helper()
 	cmd := exec.CommandContext(t.Context(), program, args...)
 	cmd.SysProcAttr = &syscall.SysProcAttr{Credential: &syscall.Credential{Uid: uint32(u.uid), Gid: uint32(u.uid)}}
-	cmd.Env = []string{"HOME=" + u.home, "PATH=/usr/bin:/bin"}
+	cmd.Env = []string{"HOME=" + u.home, "PATH=/usr/local/bin:/usr/bin:/bin", "XDG_RUNTIME_DIR=/run/user/" + strconv.Itoa(u.uid)}
 	cmd.Dir = "/"
 	return cmd
 }
 
-// localpasskey runs the command line.
-func (u *user) localpasskey(t *testing.T, input string, args ...string) {
+// run runs a program that must succeed, and gives what it prints.
+func (u *user) run(t *testing.T, input, program string, args ...string) string {
 	t.Helper()
-	cmd := u.command(t, "localpasskey", args...)
+	cmd := u.command(t, program, args...)
 	cmd.Stdin = strings.NewReader(input)
 	out, err := cmd.CombinedOutput()
 	if err != nil {
-		t.Fatalf("%s: localpasskey %s: %v\n%s", u.name, strings.Join(args, " "), err, out)
+		t.Fatalf("%s: %s %s: %v\n%s", u.name, program, strings.Join(args, " "), err, out)
 	}
+	return string(out)
+}
+
+// register makes a passkey with libfido2's program; the agent asks for the PIN.
+func (u *user) register(t *testing.T) credential {
+	t.Helper()
+	made := credential{rp: "fido2-tools.example", publicKey: filepath.Join(u.home, "key.pem")}
+	out := u.run(t, lines(digest("register"), made.rp, u.name, digest("handle")), "fido2-cred", "-M", "-r", u.node(t), "es256")
+	id, pem, ok := strings.Cut(u.run(t, out, "fido2-cred", "-V", "-v"), "\n")
+	if !ok || !strings.HasPrefix(pem, "-----BEGIN PUBLIC KEY-----\n") {
+		t.Fatalf("verified %q", pem)
+	}
+	made.id = id
+	check(t, os.WriteFile(made.publicKey, []byte(pem), 0o644))
+	return made
+}
+
+// signIn signs in with what register made, which libfido2 verifies.
+func (u *user) signIn(t *testing.T, with credential) {
+	t.Helper()
+	out := u.run(t, lines(digest("sign in"), with.rp), "fido2-assert", "-G", "-p", "-r", u.node(t))
+	u.run(t, out, "fido2-assert", "-V", "-p", "-v", with.publicKey, "es256")
 }
 
 func (u *user) status(t *testing.T) (s status) {
@@ -177,7 +220,9 @@ func (u *user) session(t *testing.T, method string, args ...any) {
 }
 
 func eachHasHisOwn(t *testing.T, alice, bob *user) {
-	alice.localpasskey(t, machinePIN+"\n", "setup", "--pin-stdin")
+	alice.run(t, machinePIN+"\n", "localpasskey", "setup", "--pin-stdin")
+	alice.run(t, "", "systemctl", "--user", "start", "desktop.service") // and with it the agent
+	alice.asked(t)
 	node := alice.node(t)
 	var about unix.Stat_t
 	check(t, unix.Stat(node, &about))
@@ -197,10 +242,14 @@ func eachHasHisOwn(t *testing.T, alice, bob *user) {
 			t.Errorf("alice opens %s", device)
 		}
 	}
+	pid := strings.TrimSpace(root(t, "systemctl", "show", "--property=MainPID", "--value", "localpasskey.service"))
+	if err := bob.command(t, "kill", "-KILL", pid).Run(); err == nil {
+		t.Error("bob kills the service")
+	}
 	if err := bob.command(t, "localpasskey", "list").Run(); err == nil {
 		t.Error("bob has a list, without a set-up of his own")
 	}
-	bob.localpasskey(t, machinePIN+"\n", "setup", "--pin-stdin")
+	bob.run(t, machinePIN+"\n", "localpasskey", "setup", "--pin-stdin")
 	if s := bob.status(t); s.Node != "" {
 		t.Errorf("bob, who is not in front, has %s", s.Node)
 	}
@@ -221,46 +270,36 @@ func lockAndUnlock(t *testing.T, u *user) {
 }
 
 // Killed in the middle of a request: systemd starts it again, nothing half is left, the
-// agent finds it, and the next request works.
+// agent finds it, and the next request works. Stopped, it comes back by its socket.
 func killedWhileAsking(t *testing.T, u *user) {
-	dir := filepath.Join(u.home, "prompt")
-	pinentry := filepath.Join(dir, "pinentry")
-	check(t, os.Mkdir(dir, 0o700))
-	check(t, os.Symlink("/usr/bin/pinentry-scripted", pinentry))
-	answer := func(answers ...string) {
-		check(t, pinentrytest.Answer(dir, answers...))
-		root(t, "chown", "-R", u.name, dir)
-	}
-	answer("hold")
-	agent := u.command(t, "localpasskey", "agent", "--pinentry", pinentry)
-	check(t, agent.Start())
-	t.Cleanup(func() { _ = agent.Process.Kill(); _ = agent.Wait() })
-	asked := func() { eventually(t, "the agent attends", func() bool { return u.status(t).Prompt == "agent" }) }
-	asked()
-	u.node(t)
+	before := u.status(t).Passkeys
+	_, err := pinentrytest.Shown(u.prompt())
+	check(t, err)
+	u.answer(t, "hold")
 	key := u.command(t, "ssh-keygen", "-q", "-t", "ecdsa-sk", "-N", "", "-f", filepath.Join(u.home, "first"))
 	check(t, key.Start())
 	eventually(t, "a dialog", func() bool {
-		shown, err := os.ReadFile(filepath.Join(dir, "shown"))
+		shown, err := os.ReadFile(filepath.Join(u.prompt(), "shown"))
 		return err == nil && strings.Contains(string(shown), "GETPIN")
 	})
 	root(t, "systemctl", "kill", "--signal=KILL", "localpasskey.service")
 	if err := key.Wait(); err == nil {
 		t.Error("a key was made without a yes")
 	}
-	answer("pin " + machinePIN)
-	asked()
-	if s := u.status(t); s.Passkeys != 0 {
-		t.Errorf("%d passkeys after a request that was cut short", s.Passkeys)
+	u.answer(t, "pin "+machinePIN)
+	u.asked(t)
+	if s := u.status(t); s.Passkeys != before {
+		t.Errorf("%d passkeys after a request that was cut short, %d before", s.Passkeys, before)
 	}
 	u.node(t)
-	out, err := u.command(t, "ssh-keygen", "-q", "-t", "ecdsa-sk", "-N", "", "-f", filepath.Join(u.home, "second")).CombinedOutput()
-	if err != nil {
-		t.Errorf("the next request: %v\n%s", err, out)
+	u.run(t, "", "ssh-keygen", "-q", "-t", "ecdsa-sk", "-N", "", "-f", filepath.Join(u.home, "second"))
+	if s := u.status(t); s.Passkeys != before+1 {
+		t.Errorf("%d passkeys, want one more than %d", s.Passkeys, before)
 	}
-	if s := u.status(t); s.Passkeys != 1 {
-		t.Errorf("%d passkeys, want the one", s.Passkeys)
-	}
+	root(t, "systemctl", "kill", "--signal=KILL", "localpasskey.service")
+	root(t, "systemctl", "stop", "localpasskey.service")
+	u.asked(t) // the first who asks its socket starts it
+	u.node(t)
 }
 
 func switchUsers(t *testing.T, alice, bob *user) {
