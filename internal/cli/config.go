@@ -17,7 +17,7 @@ func (r *run) configCommand() *cobra.Command {
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "config",
-		Short: "See or change what is demanded: the PIN at every use, its length",
+		Short: "See or change what is demanded: the PIN at every use, its length, a finger for it",
 		Long:  configLong,
 		Args:  cobra.NoArgs,
 		RunE: r.does(func(ctx context.Context, _ []string) error {
@@ -27,9 +27,9 @@ func (r *run) configCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return view.ConfigJSON(r.Out, info)
+					return view.ConfigJSON(r.Out, info, s.fingers(ctx))
 				}
-				return view.Config(r.Out, info)
+				return view.Config(r.Out, info, s.fingers(ctx))
 			})
 		}),
 	}
@@ -37,6 +37,7 @@ func (r *run) configCommand() *cobra.Command {
 	c.AddCommand(
 		r.changeConfig("always-uv on|off", "Demand the PIN at every use, or when a service asks for it", demand.AlwaysUVHelp, demand.AlwaysUV),
 		r.changeConfig("min-pin-length N", "Raise the least length of a PIN", demand.MinPINLengthHelp, demand.MinPINLength),
+		r.fingerprintCommand(),
 	)
 	return c
 }

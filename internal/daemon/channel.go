@@ -7,6 +7,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctap/chip"
+	"github.com/localpasskey/localpasskey/internal/ctap/finger"
 	"github.com/localpasskey/localpasskey/internal/page"
 	"github.com/localpasskey/localpasskey/internal/proof"
 	"github.com/localpasskey/localpasskey/internal/tpm/health"
@@ -97,6 +98,8 @@ func (ch *channel) Vendor(ctx context.Context, command ctap.Command, params cbor
 		return nil, ch.explained(ctx, ch.reconnect(ctx))
 	case proof.Command:
 		return ch.prove(ctx, params)
+	case finger.Command:
+		return ch.finger(ctx, params)
 	default:
 		core, err := ch.reach(ctx)
 		if err != nil {

@@ -14,10 +14,11 @@ import (
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/store"
 	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/held"
 	"github.com/localpasskey/localpasskey/internal/tpm/problem"
 )
 
-// Config is what a Daemon is made of. All but BuiltInUV and Plug is required.
+// Config is what a Daemon is made of. All but BuiltInUV, Plug and FingerprintBus is required.
 type Config struct {
 	// StorePath is the store's file, an absolute name.
 	StorePath string
@@ -29,9 +30,13 @@ type Config struct {
 	BuiltInUV func() bool
 	// Plug makes the device by which programs find the authenticator; nil for none.
 	// An error is a *ctap.Problem where a person can help.
-	Plug    func() (Device, error)
-	Version string
-	Log     *slog.Logger
+	Plug func() (Device, error)
+	// FingerprintBus is the address of the bus with the fprintd whose word lets a finger
+	// stand for the PIN, where the user wants that; empty for never. Whoever gives one calls
+	// SetPresent too: what is held must not outlast the user's being there.
+	FingerprintBus string
+	Version        string
+	Log            *slog.Logger
 }
 
 // socketMode lets the user alone connect.
@@ -57,6 +62,7 @@ type opened struct {
 	machine *tpm.Machine
 	core    *authenticator.Authenticator
 	hints   *hints
+	held    *held.PIN
 	abandon func() // has the next request open the store anew
 }
 
@@ -117,6 +123,11 @@ func (d *Daemon) watchSuspend(ctx context.Context) {
 // device is withdrawn, and what was permitted or asked ends; when he comes, it is back.
 func (d *Daemon) SetPresent(present bool) error {
 	d.slot.setAway(!present)
+	d.mu.Lock()
+	if o := d.opened; o != nil {
+		o.held.SetAway(!present)
+	}
+	d.mu.Unlock()
 	if !present {
 		return d.cyclePower()
 	}
@@ -134,9 +145,11 @@ func (d *Daemon) cyclePower() error {
 	if closed {
 		return store.ErrClosed
 	}
+	o.dropHeld()
 	err := d.slot.out()
 	if o != nil {
 		err = errors.Join(err, o.core.PowerCycle())
+		o.dropHeld() // what was typed for a request that has just ended
 	}
 	if d.storeExists() {
 		d.slot.in()
@@ -167,10 +180,12 @@ func (d *Daemon) Close() error {
 	o := d.opened
 	d.opened, d.closed = nil, true
 	d.mu.Unlock()
+	o.dropHeld()
 	err := d.slot.out()
 	if o == nil {
 		return err
 	}
+	defer o.dropHeld()
 	return errors.Join(err, o.core.PowerCycle(), o.store.Close())
 }
 
@@ -242,17 +257,20 @@ func (d *Daemon) join(take func(*store.Store) (*tpm.Machine, error)) (*opened, e
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{store: s, hints: d.hints}
+	o := &opened{store: s, hints: d.hints, held: held.New(lifetime(s))}
+	o.held.SetAway(d.slot.isAway())
 	o.abandon = func() { d.abandon(o) }
 	if o.machine, err = take(s); err == nil {
+		o.machine.Hold(o.held)
 		err = s.Unlock(o.machine.MetadataKey(), o.machine.Generation())
 	}
 	if err == nil {
+		user, fingers := d.asker(o.held)
 		o.core, err = authenticator.New(authenticator.Config{
-			Keys: o.machine, PIN: o.machine, Store: hinted{s, d.hints}, User: d.person, Eraser: o,
-			BuiltInUV: d.person.canVerify,
-			AAGUID:    authenticator.TPMAAGUID(),
-			Log:       d.Log,
+			Keys: o.machine, PIN: o.machine, Store: hinted{s, d.hints}, User: user, Eraser: o,
+			BuiltInUV: d.person.canVerify, Fingers: fingers,
+			AAGUID: authenticator.TPMAAGUID(),
+			Log:    d.Log,
 		})
 	}
 	if err != nil {
@@ -284,6 +302,7 @@ func (o *opened) Erase(ctx context.Context) error {
 
 // abandon has the next request open the store anew.
 func (d *Daemon) abandon(o *opened) {
+	o.dropHeld()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	if d.opened == o {

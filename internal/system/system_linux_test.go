@@ -95,6 +95,7 @@ func (r *rig) start() {
 		Log:   slog.New(slog.DiscardHandler),
 	}
 	if r.logind != nil {
+		config.FingerprintBus = r.logind.Address
 		config.Presence = func(ctx context.Context, changed func(map[int]bool) <-chan struct{}) {
 			logind.Watch(ctx, r.logind.Address, changed, config.Log)
 		}
