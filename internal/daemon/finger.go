@@ -103,7 +103,7 @@ func noFinger(err error) *ctap.Problem {
 	case errors.Is(err, fingerprint.ErrNotEnrolled):
 		p.What, p.Hint = "no finger of yours is enrolled", "run `fprintd-enroll`, or use your desktop's settings"
 	case errors.Is(err, fingerprint.ErrRefused):
-		p.What, p.Hint = "fprintd does not let LocalPasskey's daemon use the reader", "its rule for polkit is missing: localpasskey.rules belongs in /usr/share/polkit-1/rules.d (packaging/linux/polkit)"
+		p.What, p.Hint = "fprintd does not let LocalPasskey's daemon use the reader", "its rule for polkit is missing: 50-localpasskey.rules belongs in /usr/share/polkit-1/rules.d (packaging/linux/polkit)"
 	default:
 		p.What, p.Hint = "fprintd does not answer", "install it: sudo apt install fprintd (or dnf install fprintd); `systemctl status fprintd` tells why it ended"
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"github.com/godbus/dbus/v5"
@@ -60,6 +61,9 @@ var (
 type Reader struct {
 	Bus string // address
 	UID int
+
+	mu    sync.Mutex
+	given <-chan struct{} // closed when the last claim has been given back; nil for none
 }
 
 // claim is a device that is ours until it is closed.
@@ -70,6 +74,7 @@ type claim struct {
 	device  dbus.BusObject
 	user    string
 	signals chan *dbus.Signal
+	given   chan<- struct{} // nil before it is ours
 }
 
 // dial connects and finds fprintd. The connection outlives ctx only where nothing has failed.
@@ -161,11 +166,21 @@ func (r *Reader) Enrolled(ctx context.Context) (int, error) {
 	return c.enrolled(ctx)
 }
 
-// claim takes the reader. Signals are listened to from then on only: what fprintd has said
-// of others' fingers before does not come.
+// claim takes the reader, once it has been given back after the last time. Signals are
+// listened to from then on only: what fprintd has said of others' fingers before does not
+// come.
 func (r *Reader) claim(ctx context.Context) (*claim, error) {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.given != nil {
+		select {
+		case <-r.given:
+		case <-ctx.Done():
+			return nil, fmt.Errorf("%w: it does not take the reader back", ErrAway)
+		}
+	}
 	c, err := r.dial(ctx)
 	if err != nil {
 		return nil, err
@@ -174,6 +189,8 @@ func (r *Reader) claim(ctx context.Context) (*claim, error) {
 		c.close()
 		return nil, err
 	}
+	given := make(chan struct{})
+	r.given, c.given = given, given
 	return c, nil
 }
 
@@ -251,13 +268,28 @@ func (c *claim) call(ctx context.Context, method string, arguments ...any) error
 	return said(c.device.CallWithContext(ctx, device+"."+method, 0, arguments...).Err)
 }
 
-// close gives the device back, and waits for nobody: the end of the connection does the
-// same.
+// close gives the device back, step by step and without keeping anybody waiting. The end of
+// the connection would do the same, but fprintd 1.94.2 can crash when it ends in the middle
+// of that.
 func (c *claim) close() {
-	if c.signals != nil {
-		c.device.Go(device+".VerifyStop", dbus.FlagNoReplyExpected, nil)
-		c.device.Go(device+".Release", dbus.FlagNoReplyExpected, nil)
+	if c.given == nil {
+		c.hangUp()
+		return
 	}
+	go func() {
+		defer close(c.given)
+		defer c.hangUp()
+		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		defer cancel()
+		for _, method := range []string{"VerifyStop", "Release"} {
+			// The first fails where no finger is waited for. All that is left to do for the
+			// second is to hang up.
+			_ = c.device.CallWithContext(ctx, device+"."+method, 0).Err
+		}
+	}()
+}
+
+func (c *claim) hangUp() {
 	_ = c.conn.Close()
 	c.end()
 }
