@@ -143,6 +143,18 @@ func TestFingerStandsForPIN(t *testing.T) {
 	if err := <-registering; err != nil {
 		t.Errorf("registering by finger: %v", err)
 	}
+	// A browser that asks for a token first.
+	fetching := make(chan error, 1)
+	go func() {
+		token, err := ctap.Platform{Authenticator: f.a, Protocol: pinuv.Two}.TokenWithUV(t.Context(), ctap.PermissionGetAssertion, fingerSite)
+		token.Wipe()
+		fetching <- err
+	}()
+	f.fprintd.Wait()
+	f.fprintd.Say(fprinttest.Match)
+	if err := <-fetching; err != nil {
+		t.Errorf("a token by finger: %v", err)
+	}
 	// The trail tells of the setting and of each finger.
 	trail, err := ctap.ReadTrail(t.Context(), f.a)
 	check(t, err)
@@ -153,9 +165,15 @@ func TestFingerStandsForPIN(t *testing.T) {
 		}
 	}
 	on := func(e ctap.AuditEntry) bool { return e.Detail == "fingerprint on, for 1h0m0s after the PIN" }
-	if fingers != 3 || !slices.ContainsFunc(trail.Entries, on) {
+	if fingers != 4 || !slices.ContainsFunc(trail.Entries, on) {
 		t.Errorf("the trail has %d fingers: %+v", fingers, trail.Entries)
 	}
+	// A PIN that a browser has collected is a PIN too.
+	f.reconnectQuietly()
+	token := f.token(ctap.PermissionCredentialManagement)
+	token.Wipe()
+	f.person.Asked()
+	f.byFinger("after a PIN in a browser")
 }
 
 // TestHeldPINIsDropped: after each of these the PIN is wanted once, and then a finger does.

@@ -59,11 +59,11 @@ func (m *Machine) Verify(ctx context.Context, pinHash secret.Bytes, rpIDHash *[3
 	}
 	defer clear(auth)
 	if rpIDHash == nil {
-		_, err := m.verify(ctx, g, auth, nil, 0)
+		_, err := m.verify(ctx, g, bytes.Clone(auth), nil, 0)
 		m.learn(g, pinHash, auth, err)
 		return nil, err
 	}
-	ticket, err := m.verify(ctx, g, auth, rpIDHash[:], authenticator.GrantLifetime)
+	ticket, err := m.verify(ctx, g, bytes.Clone(auth), rpIDHash[:], authenticator.GrantLifetime)
 	m.learn(g, pinHash, auth, err)
 	if err != nil {
 		return nil, err
@@ -214,13 +214,13 @@ func withoutZeros(auth []byte) []byte {
 
 // try shows an authorization to the TPM and leaves it at that. It wipes auth.
 func (m *Machine) try(ctx context.Context, g *generation, auth []byte) error {
-	defer clear(auth)
 	_, err := m.verify(ctx, g, auth, nil, 0)
 	return err
 }
 
-// verify shows an authorization on a connection of its own.
+// verify shows an authorization on a connection of its own, and wipes it.
 func (m *Machine) verify(ctx context.Context, g *generation, auth, ref []byte, lifetime time.Duration) (ticket *wire.Ticket, err error) {
+	defer clear(auth)
 	err = m.converse(ctx, func(t transport.TPM) error {
 		s, err := wire.StartPolicy(t, nil)
 		if err != nil {
