@@ -22,7 +22,7 @@ func lifetime(s *store.Store) func() time.Duration {
 		if err != nil {
 			return 0
 		}
-		return time.Duration(min(settings.FingerSeconds, finger.MaxSeconds)) * time.Second //nolint:gosec // at most a day
+		return time.Duration(min(settings.FingerSeconds, finger.MaxSeconds)) * time.Second
 	}
 }
 

@@ -74,7 +74,7 @@ type claim struct {
 	device  dbus.BusObject
 	user    string
 	signals chan *dbus.Signal
-	given   chan<- struct{} // nil before it is ours
+	given   chan<- struct{}
 }
 
 // dial connects and finds fprintd. The connection outlives ctx only where nothing has failed.
@@ -88,7 +88,7 @@ func (r *Reader) dial(ctx context.Context) (*claim, error) {
 	}
 	c := &claim{conn: conn, end: end}
 	if err := c.find(ctx, r.UID); err != nil {
-		c.close()
+		c.hangUp()
 		return nil, err
 	}
 	return c, nil
@@ -162,7 +162,7 @@ func (r *Reader) Enrolled(ctx context.Context) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer c.close()
+	defer c.hangUp()
 	return c.enrolled(ctx)
 }
 
@@ -186,7 +186,7 @@ func (r *Reader) claim(ctx context.Context) (*claim, error) {
 		return nil, err
 	}
 	if err := c.take(ctx); err != nil {
-		c.close()
+		c.hangUp()
 		return nil, err
 	}
 	given := make(chan struct{})
@@ -271,15 +271,11 @@ func (c *claim) call(ctx context.Context, method string, arguments ...any) error
 // close gives the device back, step by step and without keeping anybody waiting. The end of
 // the connection would do the same, but fprintd 1.94.2 can crash when it ends in the middle
 // of that.
-func (c *claim) close() {
-	if c.given == nil {
-		c.hangUp()
-		return
-	}
+func (c *claim) close(ctx context.Context) {
 	go func() {
 		defer close(c.given)
 		defer c.hangUp()
-		ctx, cancel := context.WithTimeout(context.Background(), patience)
+		ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), patience)
 		defer cancel()
 		for _, method := range []string{"VerifyStop", "Release"} {
 			// The first fails where no finger is waited for. All that is left to do for the

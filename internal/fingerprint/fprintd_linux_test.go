@@ -25,9 +25,9 @@ import (
 	"github.com/localpasskey/localpasskey/internal/tpm/held"
 )
 
-// real is Debian's fprintd with libfprint's virtual reader, and a polkit that says yes and
+// genuine is Debian's fprintd with libfprint's virtual reader, and a polkit that says yes and
 // takes down what it was asked.
-type real struct {
+type genuine struct {
 	*rig
 	reader string // the virtual reader's socket
 	kill   func()
@@ -37,7 +37,7 @@ type real struct {
 	asked []string // of polkit
 }
 
-func startReal(t *testing.T) *real {
+func startReal(t *testing.T) *genuine {
 	t.Helper()
 	program := "/usr/libexec/fprintd"
 	if _, err := os.Stat(program); err != nil {
@@ -49,7 +49,7 @@ func startReal(t *testing.T) *real {
 	}
 	t.Cleanup(func() { _ = os.RemoveAll(dir) })
 	l := logindtest.Start(t)
-	r := &real{reader: filepath.Join(dir, "reader"), log: &bytes.Buffer{}, rig: &rig{
+	r := &genuine{reader: filepath.Join(dir, "reader"), log: &bytes.Buffer{}, rig: &rig{
 		T: t, logind: l, person: ctaptest.NewPerson(ctaptest.Hold, 0, pin), held: held.New(func() time.Duration { return time.Hour }),
 	}}
 	r.held.Keep([16]byte{}, []byte{1})
@@ -76,7 +76,7 @@ func startReal(t *testing.T) *real {
 	return r
 }
 
-func (r *real) check(err error) {
+func (r *genuine) check(err error) {
 	r.Helper()
 	if err != nil {
 		r.Fatal(err)
@@ -84,7 +84,7 @@ func (r *real) check(err error) {
 }
 
 // run runs fprintd, which dies with the test.
-func (r *real) run(program, dir string) {
+func (r *genuine) run(program, dir string) {
 	r.Helper()
 	p := exec.CommandContext(context.Background(), program, "-t")
 	p.Env = []string{"FP_VIRTUAL_DEVICE=" + r.reader, "STATE_DIRECTORY=" + filepath.Join(dir, "state"), "DBUS_SYSTEM_BUS_ADDRESS=" + r.logind.Address}
@@ -105,7 +105,7 @@ func (r *real) run(program, dir string) {
 }
 
 // polkit answers for org.freedesktop.PolicyKit1.Authority.
-type polkit struct{ r *real }
+type polkit struct{ r *genuine }
 
 type subject struct {
 	Kind    string
@@ -126,7 +126,7 @@ func (p polkit) CheckAuthorization(_ subject, action string, _ map[string]string
 }
 
 // lay lays a finger on the reader, or whatever else it has a word for, once it is in use.
-func (r *real) lay(word string) {
+func (r *genuine) lay(word string) {
 	r.Helper()
 	for deadline := time.Now().Add(rightly); ; time.Sleep(5 * time.Millisecond) {
 		conn, err := net.Dial("unix", r.reader)
@@ -144,7 +144,7 @@ func (r *real) lay(word string) {
 }
 
 // enroll has fprintd learn the right finger of alice's.
-func (r *real) enroll(conn *dbus.Conn) {
+func (r *genuine) enroll(conn *dbus.Conn) {
 	r.Helper()
 	signals := make(chan *dbus.Signal, 100)
 	conn.Signal(signals)
@@ -213,7 +213,7 @@ func TestRealFprintd(t *testing.T) {
 	if _, err := other.claim(t.Context()); err == nil {
 		t.Error("claimed twice")
 	}
-	c.close()
+	c.close(t.Context())
 
 	// Gone in the middle.
 	r.begin()
@@ -236,7 +236,7 @@ func TestRealFprintd(t *testing.T) {
 }
 
 // stillOpenAt is stillOpen after as many fingers.
-func (r *real) stillOpenAt(fingers int32, what string) {
+func (r *genuine) stillOpenAt(fingers int32, what string) {
 	r.Helper()
 	select {
 	case o := <-r.ended:

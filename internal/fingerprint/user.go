@@ -69,7 +69,7 @@ func (u *User) verified(ctx context.Context, ask authenticator.Ask) (authenticat
 		u.Log.InfoContext(ctx, "no finger is asked for", "cause", err)
 		return u.typed(ctx, ask)
 	}
-	defer c.close()
+	defer c.close(ctx)
 	return (&race{User: u, claim: c, ask: ask}).run(ctx)
 }
 

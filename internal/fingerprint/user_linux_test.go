@@ -304,7 +304,7 @@ func TestForgedSignals(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer forger.Close() //nolint:errcheck // The test is over.
+	defer forger.Close()
 	r.open()
 	forge := func(path dbus.ObjectPath) {
 		if err := forger.Emit(path, fprinttest.Device+".VerifyStatus", fprinttest.Match, true); err != nil {

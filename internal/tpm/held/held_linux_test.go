@@ -106,7 +106,7 @@ func TestHeldForItsTime(t *testing.T) {
 		if !p.Is() {
 			t.Error("dropped too early")
 		}
-		time.Sleep(2)
+		time.Sleep(2 * time.Nanosecond)
 		synctest.Wait()
 		p.gone(t, "after its time")
 		p.Keep(generation, auth())
