@@ -164,6 +164,6 @@ func testKits() []string {
 		"internal/keystest", "internal/storetest", "internal/ctaptest", "internal/ctaptest/hidtest", "internal/ctaptest/party", "internal/ctaptest/blobs", "internal/ctaptest/signals",
 		"internal/ctaptest/transcript", "internal/swtpm/manufacturer", "internal/enclave/securitytest",
 		"internal/prompt/ptytest", "internal/prompt/pinentry/pinentrytest",
-		"internal/logind/logindtest", "internal/notify/notifytest",
+		"internal/logind/logindtest", "internal/notify/notifytest", "internal/fingerprint/fprinttest",
 	}
 }

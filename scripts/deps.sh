@@ -32,6 +32,8 @@ udevadm udev
 fido2-token fido2-tools
 /lib/*/security/pam_u2f.so libpam-u2f
 pamtester pamtester
+/usr/libexec/fprintd fprintd
+/usr/lib/polkit-1/polkitd polkitd
 ssh-keygen openssh-client
 sshd openssh-server
 git git

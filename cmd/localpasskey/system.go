@@ -7,6 +7,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cli/service"
 	"github.com/localpasskey/localpasskey/internal/daemon"
+	"github.com/localpasskey/localpasskey/internal/fingerprint"
 	"github.com/localpasskey/localpasskey/internal/logind"
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/system"
@@ -43,6 +44,7 @@ func runSystem(ctx context.Context, o service.DaemonOptions, log *slog.Logger) e
 				return changed(present)
 			})
 		}
+		config.FingerprintBus = fingerprint.SystemBus
 	}
 	return system.Run(ctx, config, inherited, o.Socket, o.Listening)
 }

@@ -79,6 +79,28 @@ func TestQuestionArrivesWhole(t *testing.T) {
 	}
 }
 
+// An agent is told that the reader waits, and has no way to say what it saw.
+func TestFingerIsNotTheAgents(t *testing.T) {
+	t.Parallel()
+	told := make(chan error, 1)
+	remote := connect(t, userFunc(func(ctx context.Context, ask authenticator.Ask) (authenticator.Approval, error) {
+		if ask.ByFinger == nil {
+			told <- errors.New("not told")
+		} else {
+			told <- ask.ByFinger(ctx)
+		}
+		return authenticator.Approval{}, nil
+	}))
+	ask := signIn()
+	ask.ByFinger = func(context.Context) error { t.Error("called by the agent"); return nil }
+	if _, err := remote.Approve(t.Context(), ask); err != nil {
+		t.Error(err)
+	}
+	if err := <-told; !errors.Is(err, ctap.NotAllowed) {
+		t.Errorf("the agent got %v", err)
+	}
+}
+
 func TestAnswers(t *testing.T) {
 	t.Parallel()
 	for touch, want := range map[ctaptest.Touch]error{ctaptest.Auto: nil, ctaptest.Deny: ctap.OperationDenied} {

@@ -1,6 +1,7 @@
 package agent
 
 import (
+	"context"
 	"errors"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
@@ -31,6 +32,8 @@ type question struct {
 	Node     string   `cbor:"11,keyasint,omitempty"`
 	Page     string   `cbor:"12,keyasint,omitempty"`
 	Top      string   `cbor:"13,keyasint,omitempty"`
+	// Finger: the daemon waits for one too.
+	Finger bool `cbor:"20,keyasint,omitempty"`
 }
 
 // verdict is what the hardware said of a PIN. Status is OK for the right one,
@@ -55,7 +58,7 @@ func ask(a authenticator.Ask) *question {
 		Operation: string(a.Operation), RP: a.RP, Accounts: a.Accounts, Permissions: uint(a.Permissions),
 		Replaces: a.Replaces, Lost: uint(max(0, a.Lost)), Losses: a.Losses, Verify: a.Verify != nil,
 		Retries: uint(max(0, a.Retries)), Programs: a.Caller.Programs, Node: a.Caller.Node,
-		Page: a.Caller.Page, Top: a.Caller.Top,
+		Page: a.Caller.Page, Top: a.Caller.Top, Finger: a.ByFinger != nil,
 	}
 }
 
@@ -69,6 +72,9 @@ func (q *question) ask(verify verifier) authenticator.Ask {
 	}
 	if q.Verify {
 		a.Verify = verify
+	}
+	if q.Finger {
+		a.ByFinger = func(context.Context) error { return ctap.NotAllowed } // no finger is an agent's to see
 	}
 	return a
 }

@@ -10,6 +10,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/config"
 	"github.com/localpasskey/localpasskey/internal/consent"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctap/finger"
 	"github.com/localpasskey/localpasskey/internal/largeblob"
 	"github.com/localpasskey/localpasskey/internal/management"
 	"github.com/localpasskey/localpasskey/internal/u2f"
@@ -35,41 +36,45 @@ type Config struct {
 	// BuiltInUV tells whether User can be asked for the PIN right now; nil for
 	// an authenticator without user verification of its own.
 	BuiltInUV func() bool
-	AAGUID    webauthn.AAGUID
-	Log       *slog.Logger
+	// Fingers counts those that were looked at since a PIN was typed; nil where no
+	// finger can stand for the PIN. It wants BuiltInUV.
+	Fingers func() uint
+	AAGUID  webauthn.AAGUID
+	Log     *slog.Logger
 }
 
 // Authenticator is one person's authenticator on one machine, shared by all
 // doors.
 type Authenticator struct {
-	keys   Keys
-	pin    PIN
-	store  Store
-	eraser Eraser
-	aaguid webauthn.AAGUID
-	log    *slog.Logger
-	gate   *consent.Gate
-	manage *management.Manager
-	config *config.Manager
-	blobs  *largeblob.Manager
-	u2f    *u2f.Manager
+	keys    Keys
+	pin     PIN
+	store   Store
+	eraser  Eraser
+	fingers func() uint
+	aaguid  webauthn.AAGUID
+	log     *slog.Logger
+	gate    *consent.Gate
+	manage  *management.Manager
+	config  *config.Manager
+	blobs   *largeblob.Manager
+	u2f     *u2f.Manager
 }
 
 // New makes an authenticator, powered on.
 func New(c Config) (*Authenticator, error) {
 	gate, err := consent.New(consent.Config{
-		PIN: c.PIN, User: c.User, Settings: c.Store, Trail: c.Store, Values: c.Store, BuiltInUV: c.BuiltInUV, Account: onlyAccount(c.Store),
+		PIN: c.PIN, User: c.User, Settings: c.Store, Trail: c.Store, Values: c.Store, BuiltInUV: c.BuiltInUV, Fingers: c.Fingers != nil, Account: onlyAccount(c.Store),
 	})
 	if err != nil {
 		return nil, err
 	}
 	store := watched{Store: c.Store, gate: gate}
 	a := &Authenticator{
-		keys: c.Keys, pin: c.PIN, store: store, eraser: c.Eraser,
+		keys: c.Keys, pin: c.PIN, store: store, eraser: c.Eraser, fingers: c.Fingers,
 		aaguid: c.AAGUID, log: c.Log, gate: gate,
 		manage: &management.Manager{Store: store, Gate: gate, Capacity: maxCredentials},
 		blobs:  &largeblob.Manager{Values: c.Store, Settings: c.Store, Gate: gate},
-		config: &config.Manager{Settings: c.Store, Gate: gate},
+		config: &config.Manager{Settings: c.Store, Gate: gate, Fingers: c.Fingers != nil},
 	}
 	a.u2f = &u2f.Manager{Keys: bare{a}, Store: store, Settings: store, Gate: gate, AAGUID: c.AAGUID, Room: a.room}
 	return a, nil
@@ -255,6 +260,10 @@ func (ch *Channel) Vendor(ctx context.Context, command ctap.Command, params cbor
 	switch {
 	case ch.door != ctap.DoorSocket:
 		return nil, ctap.InvalidCommand
+	case command == finger.Command:
+		return serve(ctx, ch, "fingerprint", func(ctx context.Context) (cbor.Raw, error) {
+			return nil, ch.a.config.Fingerprint(ctx, params)
+		})
 	case !management.Changes(command):
 		return ch.a.manage.Vendor(ctx, command, params)
 	}

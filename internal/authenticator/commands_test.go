@@ -6,6 +6,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-tpm/tpm2"
 
@@ -15,6 +16,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/held"
 )
 
 // meter notes every command on its way to the TPM, and where among them the
@@ -95,12 +97,16 @@ func commandName(cc tpm2.TPMCC) string {
 type slowPerson struct {
 	meter  *meter
 	before int
+	finger bool // and does so with a finger
 }
 
 func (p *slowPerson) Approve(ctx context.Context, ask authenticator.Ask) (authenticator.Approval, error) {
 	p.meter.gesture(p.before)
 	if ask.Verify == nil {
 		return authenticator.Approval{}, nil
+	}
+	if p.finger {
+		return authenticator.Approval{}, ask.ByFinger(ctx)
 	}
 	return authenticator.Approval{}, ask.Verify(ctx, secret.Of([]byte("1234")))
 }
@@ -110,7 +116,8 @@ func (p *slowPerson) Approve(ctx context.Context, ask authenticator.Ask) (authen
 func TestCommandCounts(t *testing.T) {
 	m := newMeter()
 	person := &slowPerson{meter: m}
-	s := newStackOn(t, m.on, func(c *authenticator.Config) { c.User = person })
+	s := newStackOn(t, m.on, func(c *authenticator.Config) { c.User, c.Fingers = person, func() uint { return 0 } })
+	s.machine.Hold(held.New(func() time.Duration { return time.Hour }))
 	p := ctap.Platform{Authenticator: s.Channel(ctap.DoorSocket), Protocol: pinuv.Two}
 	check(t, p.SetPIN(t.Context(), secret.Of([]byte("1234"))))
 	ask := func(name string, before int, want string, do func() error) {
@@ -144,6 +151,10 @@ func TestCommandCounts(t *testing.T) {
 		get(signIn(token(t, p, ctap.PermissionGetAssertion, rpID))))
 	ask("sign in, PIN typed at our prompt", 4, "NV_Read StartAuthSession StartAuthSession Load | PolicySecret Sign",
 		get(&ctap.GetAssertionRequest{RPID: rpID, ClientDataHash: hash("sign in")}))
+	person.finger = true // the PIN has been typed; what is left for a finger is the same
+	ask("sign in, a finger", 4, "NV_Read StartAuthSession StartAuthSession Load | PolicySecret Sign",
+		get(&ctap.GetAssertionRequest{RPID: rpID, ClientDataHash: hash("sign in")}))
+	ask("register, a finger", 4, "NV_Read StartAuthSession StartAuthSession CreateLoaded | PolicySecret Sign", make1(atPrompt))
 	for name, do := range withoutTPM(t, s, p) {
 		ask(name, 0, "", do)
 	}

@@ -41,6 +41,9 @@ func versions(door ctap.Door) []string {
 // typed at the authenticator's own prompt.
 const uvPasscodeInternal = 0x0004
 
+// uvFingerprintInternal is USER_VERIFY_FINGERPRINT_INTERNAL.
+const uvFingerprintInternal = 0x0002
+
 // GetInfo is authenticatorGetInfo (CTAP 2.3 §6.4), derived from what there is. It
 // waits for nobody's turn: platforms ask it first, and give up after a second.
 func (ch *Channel) GetInfo(ctx context.Context) (*ctap.GetInfoResponse, error) {
@@ -90,7 +93,11 @@ func (a *Authenticator) info(door ctap.Door) (*ctap.GetInfoResponse, error) {
 	if a.gate.BuiltInUV != nil {
 		info.UVModality = uvPasscodeInternal
 		info.PreferredPlatformUVAttempts = 1      // the prompt itself asks again
-		info.UVCountSinceLastPINEntry = new(uint) // each is an entry of the PIN
+		info.UVCountSinceLastPINEntry = new(uint) // all but fingers are entries of the PIN
+	}
+	if settings.FingerSeconds > 0 && a.fingers != nil {
+		info.UVModality |= uvFingerprintInternal
+		*info.UVCountSinceLastPINEntry = a.fingers()
 	}
 	if a.u2f.Offered() {
 		info.Versions = append(info.Versions, "U2F_V2")

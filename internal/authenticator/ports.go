@@ -27,7 +27,7 @@ type Keys interface {
 
 // Prepared is a key about to be used once. It must be closed.
 type Prepared interface {
-	// Verify has the hardware check the PIN (its 16-byte hash) now, as part of
+	// Verify has the hardware check the PIN (its 16-byte hash; see PIN) now, as part of
 	// this use, and gives the grant it yields for further keys of the same
 	// relying party. A wrong PIN is a *WrongPIN; Verify may then be called again.
 	Verify(ctx context.Context, pinHash secret.Bytes) (Grant, error)

@@ -26,16 +26,16 @@ func (r *run) configCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return view.ConfigJSON(r.Out, info)
+					return view.ConfigJSON(r.Out, info, s.fingers(ctx))
 				}
-				return view.Config(r.Out, info, r.words)
+				return view.Config(r.Out, info, s.fingers(ctx), r.words)
 			})
 		}),
 	}
 	c.Flags().BoolVar(&asJSON, "json", false, "write JSON")
 	c.AddCommand(r.changeConfig("always-uv on|off", r.words.AlwaysUV, r.words.AlwaysUVLong, r.alwaysUV))
 	if r.words.PINs {
-		c.AddCommand(r.changeConfig("min-pin-length N", "Raise the least length of a PIN", demand.MinPINLengthHelp, demand.MinPINLength))
+		c.AddCommand(r.changeConfig("min-pin-length N", "Raise the least length of a PIN", demand.MinPINLengthHelp, demand.MinPINLength), r.fingerprintCommand())
 	}
 	return c
 }

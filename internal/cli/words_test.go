@@ -12,6 +12,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cli/mac"
 	"github.com/localpasskey/localpasskey/internal/cli/view"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctap/finger"
 )
 
 // Words for what one of the two does not have.
@@ -83,7 +84,7 @@ func TestMacHelp(t *testing.T) {
 					t.Fatal(err)
 				}
 				info := &ctap.GetInfoResponse{Options: map[string]bool{"alwaysUv": bound}}
-				if err := view.Config(&out, info, r.words); err != nil {
+				if err := view.Config(&out, info, &finger.State{Unavailable: true}, r.words); err != nil {
 					t.Fatal(err)
 				}
 			}

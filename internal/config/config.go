@@ -19,6 +19,8 @@ const MaxRPIDs = 32
 type Manager struct {
 	Settings consent.SettingsStore
 	Gate     *consent.Gate
+	// Fingers tells whether a finger can stand for the PIN here, where the user wants that.
+	Fingers bool
 }
 
 // subcommand carries out one sub-command on s, which is then written.
@@ -61,11 +63,16 @@ func (m *Manager) Handle(ctx context.Context, req *ctap.ConfigRequest) error {
 	if err := carryOut(ctx, &settings, req.Params); err != nil { // step 5
 		return err
 	}
-	if err := m.Settings.PutSettings(settings); err != nil {
+	return m.put(ctx, settings, fmt.Sprintf("always-uv %t, min-pin-length %d", settings.AlwaysUV, settings.MinPINLength))
+}
+
+// put writes the settings, and takes down what they are now.
+func (m *Manager) put(ctx context.Context, s consent.Settings, now string) error {
+	if err := m.Settings.PutSettings(s); err != nil {
 		return err
 	}
 	entry := ctap.NewAuditEntry(ctx, ctap.AuditSettings, "", "")
-	entry.Detail = fmt.Sprintf("always-uv %t, min-pin-length %d", settings.AlwaysUV, settings.MinPINLength)
+	entry.Detail = now
 	m.Gate.Trail.Note(entry)
 	return nil
 }

@@ -11,7 +11,8 @@
 //     answers; three wrong ones in a row block until the next power cycle.
 //   - A token that lets a key be used lives as long as its grant, at most
 //     GrantLifetime, and is spent by one use. No PIN stays in memory, but for
-//     30 s where a token names no relying party yet.
+//     30 s where a token names no relying party yet. (What hardware holds for fingers
+//     is package tpm's.)
 //   - Built-in verification without a PIN that hardware accepted is a refusal,
 //     whatever the prompt says.
 //

@@ -20,6 +20,8 @@ type Config struct {
 	// BuiltInUV tells whether User can be asked for the PIN right now; nil for
 	// an authenticator without user verification of its own.
 	BuiltInUV func() bool
+	// Fingers tells whether User has ways to see one.
+	Fingers bool
 	// Account is whose the one passkey is that a relying party has here, nil where
 	// it has none or several: a question that comes before the platform says which
 	// one it wants can name it all the same.

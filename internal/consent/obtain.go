@@ -5,6 +5,7 @@ import (
 	"errors"
 	"time"
 
+	"github.com/localpasskey/localpasskey/internal/consent/beside"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
 )
@@ -15,7 +16,7 @@ const askTimeout = 2 * time.Minute
 
 // Use is what is being readied while the person is asked.
 type Use interface {
-	// Verify has the hardware check the PIN as part of this use.
+	// Verify has the hardware check the PIN as part of this use; see PIN.
 	Verify(ctx context.Context, pinHash secret.Bytes) (Grant, error)
 	// Close frees it; a nil Use must take it too.
 	Close() error
@@ -51,12 +52,12 @@ func Obtain[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask, prep
 	}
 	ctx, fail := context.WithCancelCause(ctx)
 	defer fail(nil)
-	job := background(ctx, fail, prepare)
+	job := beside.Run(ctx, fail, prepare)
 	approval, err := askVerified(ctx, g, z, ask, job)
 	if err != nil {
 		fail(err) // the preparation is of no use any more
 	}
-	use, jobErr := job.wait()
+	use, jobErr := job.Wait()
 	if err == nil {
 		err = jobErr
 	}
@@ -90,19 +91,16 @@ func (z *Authorization) refusal(err error) error {
 
 // askVerified asks, and with built-in verification insists that the hardware has
 // accepted the PIN.
-func askVerified[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask, job *job[U]) (Approval, error) {
+func askVerified[U Use](ctx context.Context, g *Gate, z *Authorization, ask Ask, job *beside.Job[U]) (Approval, error) {
 	if z.builtIn {
-		ask.Verify = func(ctx context.Context, pin secret.Bytes) error {
-			use, err := job.wait()
-			if err != nil {
-				return err
-			}
-			return g.checkPIN(ask.RP.ID, pin, func(hash secret.Bytes) (err error) {
+		g.verifiedBy(&ask, func(ctx context.Context, hash secret.Bytes) error {
+			use, err := job.Wait()
+			if err == nil {
 				z.grant, err = use.Verify(ctx, hash)
 				z.owned, z.verified = true, err == nil
-				return err
-			})
-		}
+			}
+			return err
+		})
 	}
 	approval, err := g.open(ctx, ask)
 	if err == nil && z.builtIn && !z.verified {
@@ -159,6 +157,26 @@ func (g *Gate) countTries(ctx context.Context, ask *Ask) error {
 	return nil
 }
 
+// verifiedBy has the question verify the user: check shows the hardware a PIN's hash, or the
+// zero Bytes for the PIN that it holds. What is demanded is changed by the PIN alone.
+func (g *Gate) verifiedBy(ask *Ask, check func(ctx context.Context, hash secret.Bytes) error) {
+	ask.Verify = func(ctx context.Context, pin secret.Bytes) error {
+		hash := hashPIN(pin.Reveal())
+		defer hash.Wipe()
+		return g.checkPIN(ask.RP.ID, func() error { return check(ctx, hash) })
+	}
+	if !g.Fingers || ask.Permissions&ctap.PermissionConfiguration != 0 {
+		return
+	}
+	ask.ByFinger = func(ctx context.Context) error {
+		err := g.checkPIN(ask.RP.ID, func() error { return check(ctx, secret.Bytes{}) })
+		if err == nil {
+			g.note(ctx, ctap.AuditFinger, ask.RP.ID, "", string(ask.Operation))
+		}
+		return err
+	}
+}
+
 // VerifyUser asks a question together with the PIN, outside of any use of a key.
 // It gives a grant where rpIDHash names a relying party.
 func (g *Gate) VerifyUser(ctx context.Context, ask Ask, rpIDHash *[32]byte) (Grant, error) {
@@ -169,13 +187,11 @@ func (g *Gate) VerifyUser(ctx context.Context, ask Ask, rpIDHash *[32]byte) (Gra
 	}
 	var grant Grant
 	verified := false
-	ask.Verify = func(ctx context.Context, pin secret.Bytes) error {
-		return g.checkPIN(ask.RP.ID, pin, func(hash secret.Bytes) (err error) {
-			grant, err = g.PIN.Verify(ctx, hash, rpIDHash)
-			verified = err == nil
-			return err
-		})
-	}
+	g.verifiedBy(&ask, func(ctx context.Context, hash secret.Bytes) (err error) {
+		grant, err = g.PIN.Verify(ctx, hash, rpIDHash)
+		verified = err == nil
+		return err
+	})
 	_, err := g.open(ctx, ask)
 	if err == nil && !verified {
 		err = ctap.OperationDenied
@@ -185,28 +201,4 @@ func (g *Gate) VerifyUser(ctx context.Context, ask Ask, rpIDHash *[32]byte) (Gra
 		return nil, err
 	}
 	return grant, nil
-}
-
-// job is a preparation under way.
-type job[U Use] struct {
-	done chan struct{}
-	use  U
-	err  error
-}
-
-// background runs prepare beside the prompt; a failure closes the prompt.
-func background[U Use](ctx context.Context, fail context.CancelCauseFunc, prepare func(context.Context) (U, error)) *job[U] {
-	j := &job[U]{done: make(chan struct{})}
-	go func() {
-		defer close(j.done)
-		if j.use, j.err = prepare(ctx); j.err != nil {
-			fail(j.err)
-		}
-	}()
-	return j
-}
-
-func (j *job[U]) wait() (U, error) {
-	<-j.done
-	return j.use, j.err
 }

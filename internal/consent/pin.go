@@ -63,15 +63,13 @@ func (g *Gate) put(ctx context.Context, from secret.Bytes, to chosen) error {
 	return nil
 }
 
-// checkPIN has verify check a PIN typed at our prompt for rpID. The prompt may try again
+// checkPIN has verify check a PIN given at our prompt for rpID. The prompt may try again
 // after a *WrongPIN; the third in a row ends it with UVBlocked.
-func (g *Gate) checkPIN(rpID string, pin secret.Bytes, verify func(pinHash secret.Bytes) error) error {
+func (g *Gate) checkPIN(rpID string, verify func() error) error {
 	if g.Reinsert() {
 		return ctap.UVBlocked
 	}
-	hash := hashPIN(pin.Reveal())
-	defer hash.Wipe()
-	err := g.countPIN(rpID, verify(hash))
+	err := g.countPIN(rpID, verify())
 	if wrong, ok := errors.AsType[*WrongPIN](err); ok {
 		if wrong.Retries == 0 || g.Reinsert() {
 			return ctap.UVBlocked

@@ -28,7 +28,8 @@ type PIN interface {
 	Change(ctx context.Context, from, to secret.Bytes) error
 	// Verify checks the PIN. With rpIDHash it gives a grant for that relying
 	// party, without one a nil Grant. A wrong PIN is a *WrongPIN; the hardware
-	// has counted it by then.
+	// has counted it by then. The zero Bytes stand for the PIN that the hardware's
+	// side holds for fingers; where none is held they are an error.
 	Verify(ctx context.Context, pinHash secret.Bytes, rpIDHash *[32]byte) (Grant, error)
 	// Retries is how many attempts are left, from the hardware's own counter.
 	Retries(ctx context.Context) (int, error)
@@ -85,6 +86,8 @@ type Settings struct {
 	// PINLength is how long the PIN in use is at least, in code points: it decides
 	// whether a higher minimum asks for a new one. 0 is not known.
 	PINLength uint `cbor:"5,keyasint,omitempty"`
+	// FingerSeconds is how long after a PIN a finger may stand for it; 0 for never.
+	FingerSeconds uint `cbor:"6,keyasint,omitempty"`
 }
 
 // DefaultSettings hold for a new store and after a reset.
@@ -136,6 +139,10 @@ type Ask struct {
 	// calls Verify with its UTF-8 bytes, again after a *WrongPIN with retries
 	// left, until it gives nil or an error of another kind.
 	Verify func(ctx context.Context, pin secret.Bytes) error
+	// ByFinger, where set, does what Verify does, without a PIN, where one is held. It is
+	// for whoever has seen the user's finger, and no prompt's to call: to a prompt it says
+	// that the reader waits too.
+	ByFinger func(ctx context.Context) error
 	// Retries is how many PIN attempts are left before the first call.
 	Retries int
 }

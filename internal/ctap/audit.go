@@ -32,6 +32,7 @@ const (
 	AuditPINChanged AuditEvent = "PIN changed"
 	AuditPINWrong   AuditEvent = "PIN wrong"
 	AuditPINLocked  AuditEvent = "PIN locked"
+	AuditFinger     AuditEvent = "finger"           // it stood for the PIN; the detail says for what
 	AuditSettings   AuditEvent = "settings changed" // what is demanded; the detail says what now
 )
 

@@ -7,6 +7,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/cbor"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctap/chip"
+	"github.com/localpasskey/localpasskey/internal/ctap/finger"
 	"github.com/localpasskey/localpasskey/internal/ctap/notice"
 	"github.com/localpasskey/localpasskey/internal/page"
 	"github.com/localpasskey/localpasskey/internal/proof"
@@ -101,6 +102,8 @@ func (ch *channel) Vendor(ctx context.Context, command ctap.Command, params cbor
 		return ch.prove(ctx, params)
 	case notice.Command:
 		return ch.notices(ctx, params)
+	case finger.Command:
+		return ch.finger(ctx, params)
 	default:
 		core, err := ch.reach(ctx)
 		if err != nil {

@@ -16,10 +16,11 @@ import (
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/store"
 	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/held"
 	"github.com/localpasskey/localpasskey/internal/tpm/problem"
 )
 
-// Config is what a Daemon is made of. All but BuiltInUV and Plug is required.
+// Config is what a Daemon is made of. All but BuiltInUV, Plug and FingerprintBus is required.
 type Config struct {
 	// StorePath is the store's file, an absolute name.
 	StorePath string
@@ -31,9 +32,13 @@ type Config struct {
 	BuiltInUV func() bool
 	// Plug makes the device by which programs find the authenticator; nil for none.
 	// An error is a *ctap.Problem where a person can help.
-	Plug    func() (Device, error)
-	Version string
-	Log     *slog.Logger
+	Plug func() (Device, error)
+	// FingerprintBus is the address of the bus with the fprintd whose word lets a finger
+	// stand for the PIN, where the user wants that; empty for never. Whoever gives one calls
+	// SetPresent too: what is held must not outlast the user's being there.
+	FingerprintBus string
+	Version        string
+	Log            *slog.Logger
 }
 
 // socketMode lets the user alone connect.
@@ -65,6 +70,7 @@ type opened struct {
 	hints   *hints
 	abandon func()      // has the next request open the store anew
 	over    atomic.Bool // it was abandoned, or its keys are gone
+	held    *held.PIN
 }
 
 // New makes a daemon for the user that this process runs as. It touches nothing yet; the
@@ -124,6 +130,11 @@ func (d *Daemon) watchSuspend(ctx context.Context) {
 // device is withdrawn, and what was permitted or asked ends; when he comes, it is back.
 func (d *Daemon) SetPresent(present bool) error {
 	d.slot.setAway(!present)
+	d.mu.Lock()
+	if o := d.opened; o != nil {
+		o.held.SetAway(!present)
+	}
+	d.mu.Unlock()
 	if !present {
 		return d.cyclePower()
 	}
@@ -145,9 +156,11 @@ func (d *Daemon) cyclePower() error {
 	if closed {
 		return store.ErrClosed
 	}
+	o.dropHeld()
 	err := d.slot.out()
 	if o != nil {
 		err = errors.Join(err, o.core.PowerCycle())
+		o.dropHeld() // what was typed for a request that has just ended
 	}
 	if d.storeExists() {
 		d.slot.in()
@@ -178,10 +191,12 @@ func (d *Daemon) Close() error {
 	o := d.opened
 	d.opened, d.closed = nil, true
 	d.mu.Unlock()
+	o.dropHeld()
 	err := d.slot.out()
 	if o == nil {
 		return err
 	}
+	defer o.dropHeld()
 	return errors.Join(err, o.core.PowerCycle(), o.store.Close())
 }
 
@@ -271,21 +286,24 @@ func (d *Daemon) join(ctx context.Context, take func(*store.Store) (*tpm.Machine
 	if err != nil {
 		return nil, err
 	}
-	o := &opened{store: s, hints: d.hints}
+	o := &opened{store: s, hints: d.hints, held: held.New(lifetime(s))}
+	o.held.SetAway(d.slot.isAway())
 	o.abandon = func() { d.abandon(o) }
 	o.machine, err = take(s)
 	if errors.Is(err, problem.ErrGone) && !d.gone(ctx, s, err) {
 		o.machine, err = take(s)
 	}
 	if err == nil {
+		o.machine.Hold(o.held)
 		err = s.Unlock(o.machine.MetadataKey(), o.machine.Generation())
 	}
 	if err == nil {
+		user, fingers := d.asker(o.held)
 		o.core, err = authenticator.New(authenticator.Config{
-			Keys: o.machine, PIN: o.machine, Store: hinted{s, d.hints, d.board}, User: d.person, Eraser: o,
-			BuiltInUV: d.person.canVerify,
-			AAGUID:    authenticator.TPMAAGUID(),
-			Log:       d.Log,
+			Keys: o.machine, PIN: o.machine, Store: hinted{s, d.hints, d.board}, User: user, Eraser: o,
+			BuiltInUV: d.person.canVerify, Fingers: fingers,
+			AAGUID: authenticator.TPMAAGUID(),
+			Log:    d.Log,
 		})
 	}
 	if err != nil {
@@ -317,6 +335,7 @@ func (o *opened) Erase(ctx context.Context) error {
 
 // abandon has the next request open the store anew.
 func (d *Daemon) abandon(o *opened) {
+	o.dropHeld()
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	o.over.Store(true)

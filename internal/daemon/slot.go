@@ -62,6 +62,13 @@ func (s *slot) setAway(away bool) {
 	s.away = away
 }
 
+// isAway tells whether its user is.
+func (s *slot) isAway() bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.away
+}
+
 // in plugs the device in, unless it is. That it cannot be had does not stop the daemon:
 // there are other doors.
 func (s *slot) in() {

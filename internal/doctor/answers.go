@@ -7,6 +7,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctap/chip"
+	"github.com/localpasskey/localpasskey/internal/ctap/finger"
 	"github.com/localpasskey/localpasskey/internal/socket"
 )
 
@@ -17,8 +18,10 @@ const patience = 15 * time.Second
 type answers struct {
 	status *ctap.StatusResponse
 	report *chip.Report
-	err    error // why there is no status
-	old    error // why there is no report
+	// fingers is nil also where a daemon has no word for them.
+	fingers *finger.State
+	err     error // why there is no status
+	old     error // why there is no report
 }
 
 // ask asks the daemon all that is needed of it.
@@ -41,6 +44,9 @@ func (m Machine) ask(ctx context.Context) *answers {
 	}
 	if d.report, d.old = ctap.Call[chip.Report](ctx, client, chip.Command, nil); d.old != nil {
 		d.report = nil
+	}
+	if fingers, err := ctap.Call[finger.State](ctx, client, finger.Command, nil); err == nil {
+		d.fingers = fingers
 	}
 	return d
 }

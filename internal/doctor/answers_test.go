@@ -25,7 +25,10 @@ type behind struct {
 	tpm *swtpm.TPM
 }
 
-func startDaemon(t *testing.T) behind {
+func startDaemon(t *testing.T) behind { return startDaemonOn(t, "") }
+
+// startDaemonOn starts one that looks for fprintd on a bus.
+func startDaemonOn(t *testing.T, bus string) behind {
 	t.Helper()
 	tpm, err := swtpm.Start(context.Background(), t.TempDir())
 	if err != nil {
@@ -40,6 +43,7 @@ func startDaemon(t *testing.T) behind {
 		log := slog.New(slog.DiscardHandler)
 		ended <- daemon.Run(ctx, daemon.Config{
 			StorePath: filepath.Join(dir, "passkeys.db"), OpenTPM: tpm.Opener(), Version: "1.0.0", Log: log, User: prompt.Nobody{Log: log},
+			FingerprintBus: bus,
 		}, b.Socket, func() { close(listening) })
 	}()
 	t.Cleanup(func() {

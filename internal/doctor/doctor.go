@@ -70,7 +70,7 @@ func Examine(ctx context.Context, m Machine) []Finding {
 	found = append(found, d.chip()...)
 	found = append(
 		found, m.uhidModule(), m.uhidAccess(d), m.udevRules(), m.service(), m.socketUnit(),
-		m.daemon(d), d.setUp(), d.pin(), d.key(), d.lockScreen(), d.agent(), m.pinentry(),
+		m.daemon(d), d.setUp(), d.pin(), d.key(), d.lockScreen(), d.agent(), m.pinentry(), d.fingerprint(),
 	)
 	found = append(found, m.browsers()...)
 	found = append(found, m.manifests()...)

@@ -37,7 +37,7 @@ func (t *Terminal) Approve(ctx context.Context, ask authenticator.Ask) (approval
 		}
 		q.print("\a\n%s", question)
 		approval, err = q.consent(ctx, ask)
-		q.print("%s\n", outcome(err))
+		q.print("%s\n", outcome(err, ask.ByFinger != nil))
 		return err
 	})
 	if isRefusal(err) {
@@ -96,6 +96,9 @@ func (q *asking) exactly(ctx context.Context, word, question string) error {
 // verify collects the PIN until it is right. Typing it is the yes.
 func (q *asking) verify(ctx context.Context, ask authenticator.Ask) error {
 	tries := ask.Retries
+	if ask.ByFinger != nil {
+		q.print("Touch the fingerprint reader, or type the PIN.\n")
+	}
 	for {
 		pin, err := q.secret(ctx, fmt.Sprintf("PIN to allow it, %s left; nothing refuses: ", Tries(tries)))
 		if err != nil {
@@ -123,13 +126,15 @@ func Tries(n int) string {
 	return fmt.Sprintf("%d tries", n)
 }
 
-// outcome is the last line of a question.
-func outcome(err error) string {
+// outcome is the last line of a question. finger: one may have answered it.
+func outcome(err error, finger bool) string {
 	switch {
 	case err == nil:
 		return "Allowed."
 	case errors.Is(err, ctap.OperationDenied), isRefusal(err):
 		return "Refused."
+	case errors.Is(err, context.Canceled) && finger:
+		return "Closed: a finger has answered, or the question was withdrawn."
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return "Withdrawn."
 	case errors.Is(err, ctap.UVBlocked), errors.Is(err, ctap.PINBlocked):

@@ -132,6 +132,24 @@ func TestWhatWasTypedBeforeDoesNotCount(t *testing.T) {
 	}
 }
 
+// It says that a finger does as well, and when one has answered.
+func TestReaderBesideTheTerminal(t *testing.T) {
+	t.Parallel()
+	d := sit(t)
+	ask := signIn()
+	ask.Verify = func(context.Context, secret.Bytes) error { return nil }
+	ask.ByFinger = func(context.Context) error { t.Error("a prompt has called it"); return nil }
+	ctx, cancel := context.WithCancel(t.Context())
+	result := d.ask(ctx, ask)
+	d.Expect("Touch the fingerprint reader, or type the PIN.\n")
+	d.Expect("nothing refuses: ")
+	cancel()
+	d.Expect("Closed: a finger has answered, or the question was withdrawn.\n")
+	if got := <-result; !errors.Is(got.err, context.Canceled) {
+		t.Errorf("%v, want it cancelled", got.err)
+	}
+}
+
 func TestPIN(t *testing.T) {
 	t.Parallel()
 	d := sit(t)

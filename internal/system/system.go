@@ -26,7 +26,7 @@ const nobody = -1
 // socketMode lets everybody connect: who may do what is decided by uid.
 const socketMode = 0o666
 
-// Config is what a Service is made of. All but Plug and Presence is required.
+// Config is what a Service is made of. All but Plug, Presence and FingerprintBus is required.
 type Config struct {
 	// StateDir is the directory of the users' stores, an absolute name.
 	StateDir string
@@ -38,6 +38,8 @@ type Config struct {
 	// changes, by uid, until ctx ends; before the first call it is nobody. nil where
 	// everybody always is.
 	Presence func(ctx context.Context, changed func(present map[int]Screen) (applied <-chan struct{}))
+	// FingerprintBus is daemon.Config's. It wants Presence.
+	FingerprintBus string
 	// Known tells whether a uid is a user of this machine who may set up a store; root
 	// always may.
 	Known   func(uid int) bool
@@ -193,6 +195,9 @@ func (s *Service) configFor(uid int) daemon.Config {
 		User:      prompt.Nobody{Log: log},
 		Version:   s.Version,
 		Log:       log,
+	}
+	if s.Presence != nil {
+		c.FingerprintBus = s.FingerprintBus
 	}
 	if s.Plug != nil {
 		c.Plug = func() (daemon.Device, error) { return s.Plug(uid) }

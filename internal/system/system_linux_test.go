@@ -98,6 +98,7 @@ func (r *rig) start() {
 		Log:   slog.New(slog.DiscardHandler),
 	}
 	if r.logind != nil {
+		config.FingerprintBus = r.logind.Address
 		config.Presence = func(ctx context.Context, changed func(map[int]Screen) <-chan struct{}) {
 			logind.Watch(ctx, logind.Config{Address: r.logind.Address, Idle: idle, Log: config.Log}, func(p logind.Present) <-chan struct{} {
 				screens := map[int]Screen{}

@@ -22,6 +22,7 @@
 //
 // Invariants:
 //   - No grant, no signature, and it is the TPM that refuses, not an if.
+//   - f(PIN) is kept after its use only by package held, while a finger may stand for it.
 //   - The PIN and its hash cross the bus in no form, hmac-secret's output and the
 //     metadata key encrypted: their sessions are salted to the pinned SRK.
 //   - One operation is one connection, closed on every path: whatever was loaded

@@ -270,7 +270,8 @@ func (p *prepared) begin(t transport.TPM, by *grant, load loader) (err error) {
 	return err
 }
 
-// Verify shows the PIN to the session that the key is going to be used with.
+// Verify shows the PIN, or where pinHash is zero the one that is held, to the session that
+// the key is going to be used with.
 func (p *prepared) Verify(ctx context.Context, pinHash secret.Bytes) (authenticator.Grant, error) {
 	if p.cover == nil {
 		return nil, fmt.Errorf("this use of the key takes no PIN: %w", ctap.NotAllowed)
@@ -278,13 +279,14 @@ func (p *prepared) Verify(ctx context.Context, pinHash secret.Bytes) (authentica
 	if p.generation.pin == pinUnset {
 		return nil, ctap.PINNotSet
 	}
-	auth, err := p.generation.authOf(pinHash)
+	auth, err := p.machine.shown(p.generation, pinHash)
 	if err != nil {
 		return nil, err
 	}
+	defer clear(auth)
 	p.cover.SetAuth(auth)
 	ticket, err := p.generation.index.Show(wire.Patient(ctx, p.conn), p.policy, p.cover, p.spec.RPIDHash[:], authenticator.GrantLifetime)
-	clear(auth)
+	p.machine.learn(p.generation, pinHash, auth, err)
 	if err != nil {
 		return nil, problem.Explain(err)
 	}

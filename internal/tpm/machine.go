@@ -16,6 +16,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/tpm/health"
+	"github.com/localpasskey/localpasskey/internal/tpm/held"
 	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
 	"github.com/localpasskey/localpasskey/internal/tpm/problem"
 	"github.com/localpasskey/localpasskey/internal/tpm/storage"
@@ -34,6 +35,7 @@ type Machine struct {
 	open   Opener
 	ledger Ledger
 	srk    *storage.SRK
+	held   *held.PIN // nil: none is ever held
 
 	changing sync.Mutex        // held while the ledger or the PIN changes
 	doomed   []pinindex.Doomed // guarded by changing; what the ledger says of it
@@ -329,6 +331,7 @@ func (m *Machine) renew(ctx context.Context) error {
 	if err := m.commit(g, doomed); err != nil {
 		return errors.Join(err, m.abandon(ctx))
 	}
+	m.held.Drop()
 	if old != nil {
 		old.metadata.Wipe()
 		clear(old.initial)

@@ -13,6 +13,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/tpm/held"
 	"github.com/localpasskey/localpasskey/internal/tpm/wire"
 )
 
@@ -40,25 +41,59 @@ func (m *Machine) Retries(ctx context.Context) (left int, err error) {
 	return left, err
 }
 
-// Verify has the TPM check the PIN. With rpIDHash it gives a grant for that relying
-// party, without one a nil Grant. A wrong PIN is an *authenticator.WrongPIN.
+// Hold has a PIN that the TPM has taken be held for fingers; see package held. It comes
+// before the first use.
+func (m *Machine) Hold(p *held.PIN) { m.held = p }
+
+// Verify has the TPM check the PIN, or where pinHash is zero the one that is held. With
+// rpIDHash it gives a grant for that relying party, without one a nil Grant. A wrong PIN is
+// an *authenticator.WrongPIN.
 func (m *Machine) Verify(ctx context.Context, pinHash secret.Bytes, rpIDHash *[32]byte) (authenticator.Grant, error) {
 	g, err := m.withPIN(ctx)
 	if err != nil {
 		return nil, err
 	}
-	auth, err := g.authOf(pinHash)
+	auth, err := m.shown(g, pinHash)
 	if err != nil {
 		return nil, err
 	}
+	defer clear(auth)
 	if rpIDHash == nil {
-		return nil, m.try(ctx, g, auth)
+		_, err := m.verify(ctx, g, bytes.Clone(auth), nil, 0)
+		m.learn(g, pinHash, auth, err)
+		return nil, err
 	}
-	ticket, err := m.verify(ctx, g, auth, rpIDHash[:], authenticator.GrantLifetime)
+	ticket, err := m.verify(ctx, g, bytes.Clone(auth), rpIDHash[:], authenticator.GrantLifetime)
+	m.learn(g, pinHash, auth, err)
 	if err != nil {
 		return nil, err
 	}
 	return &grant{generation: g.id, rpIDHash: *rpIDHash, ticket: ticket}, nil
+}
+
+// shown is what the TPM is shown of a PIN's hash, or of the PIN that is held where there
+// is none. The caller wipes it.
+func (m *Machine) shown(g *generation, pinHash secret.Bytes) ([]byte, error) {
+	if !pinHash.IsZero() {
+		return g.authOf(pinHash)
+	}
+	auth, err := m.held.Show(g.id)
+	if err != nil {
+		return nil, errors.Join(ctap.PINAuthInvalid, err)
+	}
+	return auth, nil
+}
+
+// learn keeps what was typed and the TPM has taken, and drops what is held after a PIN
+// that is wrong.
+func (m *Machine) learn(g *generation, pinHash secret.Bytes, auth []byte, err error) {
+	_, wrong := errors.AsType[*authenticator.WrongPIN](err)
+	switch {
+	case wrong:
+		m.held.Drop()
+	case err == nil && !pinHash.IsZero():
+		m.held.Keep(g.id, auth)
+	}
 }
 
 // Change replaces the PIN; from is the zero Bytes for the first one. When it
@@ -67,6 +102,7 @@ func (m *Machine) Change(ctx context.Context, from, to secret.Bytes) error {
 	m.tidy(ctx)
 	m.changing.Lock()
 	defer m.changing.Unlock()
+	defer m.held.Drop()
 	g, err := m.settle(ctx)
 	if err != nil {
 		return err

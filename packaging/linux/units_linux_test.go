@@ -78,6 +78,7 @@ func TestUnitsAgreeWithTheProgram(t *testing.T) {
 		"localpasskey.socket":              {"ListenStream=/run/localpasskey/socket", "SocketMode=0666"},
 		"localpasskey.service":             {"StateDirectory=localpasskey", "StateDirectoryMode=0700", "ExecStart=/usr/bin/localpasskey daemon --system"},
 		"localpasskey-agent.service":       {"ExecStart=/usr/bin/localpasskey agent --socket /run/localpasskey/socket --notify ${NOTIFY}", "\nEnvironment=NOTIFY=warnings\n"},
+		"polkit/50-localpasskey.rules":     {`subject.user === "localpasskey"`, `"net.reactivated.fprint.device.verify"`, `"net.reactivated.fprint.device.setusername"`},
 		"71-localpasskey.rules":            {`ENV{HID_ID}!="0003:0000F1D0:00000001"`, `ENV{HID_NAME}!="LocalPasskey"`, `OWNER="$env{HID_PHYS}"`},
 		"../../cmd/localpasskey/system.go": {`loggedIn = "/run/systemd/users"`},
 		"../../internal/places/places.go":  {`"/run/localpasskey/socket"`, `"/var/lib/localpasskey"`},

@@ -266,7 +266,7 @@ func content(t *testing.T, deb, rpm string) {
 		"/usr/bin/localpasskey", "/usr/share/man/man1/localpasskey.1.gz", "/usr/share/man/man1/localpasskey-doctor.1.gz",
 		"/usr/share/applications/localpasskey.desktop", "/usr/share/icons/hicolor/scalable/apps/localpasskey.svg",
 		"/usr/share/bash-completion/completions/localpasskey", "/usr/share/fish/vendor_completions.d/localpasskey.fish",
-		"/usr/share/doc/localpasskey/copyright",
+		"/usr/share/doc/localpasskey/copyright", "/usr/share/polkit-1/rules.d/50-localpasskey.rules",
 	} {
 		if !slices.Contains(inDeb, name) || !slices.Contains(listed, name) {
 			t.Errorf("%s: in the .deb %v, in the .rpm %v", name, slices.Contains(inDeb, name), slices.Contains(listed, name))

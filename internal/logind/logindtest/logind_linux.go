@@ -3,6 +3,7 @@ package logindtest
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -230,6 +231,26 @@ func (m manager) ListSessions() ([]listed, *dbus.Error) {
 		all = append(all, listed{s.ID, uint32(s.UID), "u", s.Seat, s.path}) //nolint:gosec // uids of a test
 	}
 	return all, nil
+}
+
+// GetUser is logind's: everybody is called after his uid.
+func (m manager) GetUser(uid uint32) (dbus.ObjectPath, *dbus.Error) {
+	user := path + dbus.ObjectPath(fmt.Sprintf("/user/_%d", uid))
+	if err := m.l.conn.Export(userProperties{Name(int(uid))}, user, "org.freedesktop.DBus.Properties"); err != nil {
+		return "", dbus.MakeFailedError(err)
+	}
+	return user, nil
+}
+
+// Name is the name of a user.
+func Name(uid int) string { return fmt.Sprintf("u%d", uid) }
+
+// userProperties answers for a user's properties.
+type userProperties struct{ name string }
+
+// Get is that of the D-Bus specification.
+func (p userProperties) Get(_, _ string) (dbus.Variant, *dbus.Error) {
+	return dbus.MakeVariant(p.name), nil
 }
 
 // Inhibit is logind's: what it gives is open while the machine is to stay awake.

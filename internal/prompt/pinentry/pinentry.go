@@ -275,6 +275,9 @@ func (p *Pinentry) verify(ctx context.Context, d *dialog, ask authenticator.Ask)
 	question := d.text
 	for tries := ask.Retries; ; {
 		d.text = question + "\n\n" + prompt.Tries(tries) + " left."
+		if ask.ByFinger != nil {
+			d.text = question + "\n\nTouch the fingerprint reader, or type the PIN: " + prompt.Tries(tries) + " left."
+		}
 		err := p.try(ctx, d, ask)
 		wrong, again := errors.AsType[*authenticator.WrongPIN](err)
 		if !again || wrong.Retries == 0 {
@@ -282,6 +285,7 @@ func (p *Pinentry) verify(ctx context.Context, d *dialog, ask authenticator.Ask)
 		}
 		tries = wrong.Retries
 		d.fault = "Wrong PIN."
+		ask.ByFinger = nil // none counts any more
 	}
 }
 

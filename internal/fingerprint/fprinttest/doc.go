@@ -1,0 +1,2 @@
+// Package fprinttest plays fprintd on a message bus: a reader on which a test lays fingers.
+package fprinttest
