@@ -27,7 +27,7 @@ func TPM() Words {
 brings them back. The daemon asks you in its own terminal, with the PIN unless that
 is locked.`,
 		ResetDone:    "Everything is reset. `localpasskey pin set` sets a new PIN.",
-		Config:       "See or change what is demanded: the PIN at every use, its length",
+		Config:       "See or change what is demanded: the PIN at every use, its length, a finger for it",
 		ConfigLong:   "Shows what is demanded of you, or changes it by knowing the PIN.",
 		AlwaysUV:     "Demand the PIN at every use, or when a service asks for it",
 		AlwaysUVLong: demand.AlwaysUVHelp,
