@@ -86,7 +86,7 @@ func (s service) Notify(app string, replaces uint32, icon, summary, body string,
 	}
 	s.d.mu.Lock()
 	defer s.d.mu.Unlock()
-	id := uint32(len(s.d.shown) + 1)
+	id := uint32(len(s.d.shown) + 1) //nolint:gosec // There are few.
 	s.d.shown = append(s.d.shown, Notification{id, replaces, app, icon, summary, body, actions, hints})
 	return id, nil
 }
