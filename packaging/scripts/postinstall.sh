@@ -39,7 +39,8 @@ fi
 if [ -d /run/udev ] && have udevadm; then
   # An event may have had udev read our rules before there was their group. It reads them
   # again, also when told to reload, only where a directory of rules is newer (systemd 252).
-  mkdir -p /run/udev/rules.d && touch /run/udev/rules.d || true
+  mkdir -p /run/udev/rules.d || true
+  touch /run/udev/rules.d || true
   udevadm control --reload || true
   udevadm trigger --subsystem-match=misc --subsystem-match=tpmrm --subsystem-match=hidraw --action=change || true
   # These two by name, and waited for: the service opens them when it starts.
