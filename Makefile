@@ -73,11 +73,10 @@ bench: go-version ## measure; BENCH='-docs docs' rewrites docs/bench.md too, BEN
 	@scripts/deps.sh test
 	go run ./test/bench $(BENCH)
 
-campaign: go-version ## by hand: kill the daemon KILLS=1000 times, build packages twice, fuzz each target FUZZ=2m, PATTERN=regexp for some
+campaign: go-version ## by hand, for hours: KILLS=1000 kills, ROUNDS=1000 of each other fault, packages built twice, each fuzz target FUZZ=2m, PATTERN=regexp for some
+	@scripts/deps.sh test
 	@scripts/deps.sh e2e
-	LOCALPASSKEY_KILL_ROUNDS=$(or $(KILLS),1000) go test -count=1 -timeout 8h -tags e2e -run '^TestKillRounds$$' -v ./test/clients
-	scripts/reproducible.sh
-	scripts/fuzz.sh $(or $(FUZZ),2m) '$(PATTERN)'
+	scripts/campaign.sh $(or $(KILLS),1000) $(or $(ROUNDS),1000) $(or $(FUZZ),2m) '$(PATTERN)'
 
 build: go-version ## build every program into bin/; needs no root and no C compiler
 	@mkdir -p bin

@@ -5,7 +5,11 @@
 #
 # Each package is built once with instrumentation and its targets are run from
 # that binary, which costs a fraction of `go test -fuzz` per target. A failing
-# input is written to the package's testdata/fuzz, where `go test` replays it.
+# input is written to the package's testdata/fuzz, where `go test` replays it; all
+# else that is found stays in Go's cache.
+#
+# Each target prints its CPU minutes, its executions and the inputs that reached
+# something new; the last line adds them up.
 set -euo pipefail
 
 duration=${1:?usage: scripts/fuzz.sh DURATION [PATTERN]}
@@ -44,9 +48,18 @@ set -uo pipefail
 read -r binary dir path name <<<"$1"
 log=$(mktemp "$WORK/log.XXXXXX")
 cd "$dir" || exit 1
-if "$binary" -test.run='^$' -test.fuzz="^$name\$" -test.fuzztime="$DURATION" \
-  -test.fuzzcachedir="$CORPUS/$path" -test.fuzzminimizetime=5s -test.parallel=1 >"$log" 2>&1; then
-  printf 'ok    %-60s %s\n' "${path##*/}.$name" "$(grep '^fuzz: elapsed' "$log" | tail -1 | cut -d, -f2-)"
+TIMEFORMAT='%U %S'
+status=0
+{ time "$binary" -test.run='^$' -test.fuzz="^$name\$" -test.fuzztime="$DURATION" \
+  -test.fuzzcachedir="$CORPUS/$path" -test.fuzzminimizetime=5s -test.parallel=1 >"$log" 2>&1; } 2>"$log.time" || status=$?
+figures=$(awk -v name="${path##*/}.$name" '
+  FNR == NR { cpu = ($1 + $2) / 60; next }
+  match($0, /execs: [0-9]+/) { execs = substr($0, RSTART + 7, RLENGTH - 7) }
+  match($0, /new interesting: [0-9]+/) { new = substr($0, RSTART + 17, RLENGTH - 17) }
+  END { printf "%-40s %7.2f min %12d executions %6d new", name, cpu, execs, new }' "$log.time" "$log")
+echo "$figures" >"$log.figures"
+if [ "$status" -eq 0 ]; then
+  echo "ok    $figures"
   exit 0
 fi
 # Before Go 1.27 (go.dev/issue/75804) the fuzzer reports its own deadline as the
@@ -54,9 +67,10 @@ fi
 # says more than that.
 if [ "$(grep -A1 "^--- FAIL: $name " "$log" | tail -n 1)" = "    context deadline exceeded" ] &&
   ! grep -qE 'Failing input|panic:|hung or terminated|seed corpus' "$log"; then
-  printf 'ok    %-60s %s\n' "${path##*/}.$name" " (ended in its deadline)"
+  echo "ok    $figures (ended in its deadline)"
   exit 0
 fi
+touch "$log.found"
 printf 'FAIL  %s.%s\n' "$path" "$name"
 cat "$log"
 exit 1
@@ -76,4 +90,10 @@ fi
 
 echo "fuzz: $count targets, $duration each, two at a time"
 export WORK=$work DURATION=$duration CORPUS=$corpus
-tr '\n' '\0' <"$work/targets" | xargs -0 -P 2 -n 1 "$work/one"
+status=0
+tr '\n' '\0' <"$work/targets" | xargs -0 -P 2 -n 1 "$work/one" || status=$?
+found=$(find "$work" -name '*.found' | wc -l)
+cat "$work"/log.*.figures | awk -v found="$found" '
+  { cpu += $2; execs += $4; new += $6 }
+  END { printf "fuzz: %d targets, %.0f CPU minutes, %d executions, %d new inputs, %d targets failed\n", NR, cpu, execs, new, found }'
+exit "$status"

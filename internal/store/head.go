@@ -194,9 +194,8 @@ func (s *Store) verify(tx *bbolt.Tx, k *seal.Keys) error {
 	return nil
 }
 
-// checkHead makes sure that an entry of the head is one that was put there. Of those
-// that may be absent, a damaged name would otherwise pass for absence: the default
-// settings, say, for those that were chosen.
+// checkHead makes sure that an entry of the head is one that was put there: a damaged
+// name would pass for absence, and default settings for those that were chosen.
 func (t *table) checkHead(entry, value []byte) error {
 	switch name := string(entry); {
 	case name == entrySchema, name == entryLedger, name == entryGeneration, name == entryCheck, name == entryState:

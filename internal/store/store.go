@@ -216,13 +216,14 @@ func (s *Store) Close() error {
 	return errors.Join(flushed, s.explain(s.release()))
 }
 
-// release gives the file free: without bbolt after a panic, because its locks
-// may be held for ever. Its mapping of the file then stays until the process ends.
+// release gives the file free: without bbolt after a panic, for its locks may be held for
+// ever. Its mapping then stays until the process ends, and would keep the file's lock.
 func (s *Store) release() error {
 	switch {
 	case s.db != nil && !s.broke.Load():
 		return s.db.Close()
 	case s.file != nil:
+		_ = unix.Flock(int(s.file.Fd()), unix.LOCK_UN)
 		_ = s.file.Close() // bbolt may have closed it already
 	}
 	return nil

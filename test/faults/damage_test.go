@@ -153,3 +153,33 @@ func (w *world) uses(s *ctap.StatusResponse, when string) (intact bool) {
 	}
 	return false
 }
+
+// TestStoreIsCutUnderTheDaemon takes the file's end away while it is open, as a disk that
+// fails may. Requests get an error, the daemon lives, and with the file whole again the
+// next daemon has everything.
+func TestStoreIsCutUnderTheDaemon(t *testing.T) {
+	w := populated(t, inTempDir(t))
+	whole, err := os.ReadFile(w.path)
+	check(t, err)
+	check(t, os.Truncate(w.path, pageBytes))
+	for range 2 { // the second finds what the first has broken off
+		for _, o := range operations() {
+			if err := o.run(t.Context(), w); err != nil && ctap.StatusOf(err) != ctap.IntegrityFailure {
+				t.Errorf("%s: %v, want INTEGRITY_FAILURE", o.name, err)
+			}
+		}
+	}
+	if s := w.status(); s.Problem == nil {
+		t.Errorf("status %+v", s)
+	} else {
+		w.explained(s.Problem, "status")
+	}
+	if err := w.d.Close(); ctap.StatusOf(err) != ctap.IntegrityFailure { // what waits cannot be written
+		t.Errorf("closing it: %v, want INTEGRITY_FAILURE", err)
+	}
+	check(t, os.WriteFile(w.path, whole, 0o600))
+	w.d = w.newDaemon(w.path)
+	if s := w.status(); s.Problem != nil || s.Passkeys != 1 {
+		t.Errorf("with the file whole again: %+v", s)
+	}
+}

@@ -95,7 +95,7 @@ func split(content []byte) [][]byte {
 	for len(content) > 0 {
 		var one asn1.RawValue
 		rest, err := asn1.Unmarshal(content, &one)
-		if err != nil || one.Tag != asn1.TagSequence || !one.IsCompound {
+		if err != nil || one.Class != asn1.ClassUniversal || one.Tag != asn1.TagSequence || !one.IsCompound {
 			break
 		}
 		all = append(all, one.FullBytes)

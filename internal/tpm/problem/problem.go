@@ -109,6 +109,13 @@ func Explain(err error) error {
 		return Foreign("its storage key is gone", err)
 	case errors.Is(err, tpm2.TPMRCCommandCode):
 		return Unsupported("it lacks a command", err)
+	case errors.Is(err, tpm2.TPMRCFailure):
+		return &ctap.Problem{
+			Status: ctap.Other,
+			What:   "the TPM has found a fault in itself and does nothing any more",
+			Hint:   "switch the machine off and on; if it stays so, the chip is broken or needs a firmware update",
+			Cause:  err,
+		}
 	case errors.As(err, &rc):
 		return err
 	default:

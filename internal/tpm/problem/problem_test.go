@@ -22,6 +22,7 @@ func TestExplain(t *testing.T) {
 		"integrity":       {fmt.Errorf("Load: %w", tpm2.TPMRCIntegrity+0x140), "another machine"}, // parameter 1
 		"no such handle":  {tpm2.TPMRCHandle + 0x100, "storage key is gone"},
 		"no such command": {fmt.Errorf("PolicyTicket: %w", tpm2.TPMRCCommandCode), "lacks a command"},
+		"broken":          {fmt.Errorf("Sign: %w", tpm2.TPMRCFailure), "a fault in itself"},
 		"busy":            {errors.Join(wire.ErrBusy, tpm2.TPMRCSessionMemory), "busy"},
 		"no answer":       {io.ErrUnexpectedEOF, "does not answer"},
 		"a TPM's refusal": {tpm2.TPMRCPolicyFail, ""},
