@@ -19,6 +19,7 @@ func unfuzzed() map[string]string {
 	return map[string]string{
 		"internal/cli/prove": "it hands files to proof.Decode, whose package is fuzzed",
 		"internal/doctor":    "it hands files to browsers.ReadManifest, whose package is fuzzed",
+		"internal/store":     "it opens what is sealed, and hands that to record, whose package is fuzzed",
 		"internal/extension": "it takes what cbor has decoded; FuzzRequests sends it through a whole authenticator",
 	}
 }

@@ -18,7 +18,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/daemon"
 	"github.com/localpasskey/localpasskey/internal/demo"
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 )
 
 // version is set by the linker.
@@ -51,7 +51,7 @@ Ends with "main job: ok", or with what failed and exit status 1.`,
 		Args: cobra.NoArgs, Version: version, SilenceUsage: true, SilenceErrors: true,
 		RunE: func(c *cobra.Command, _ []string) error {
 			if path, ok := strings.CutPrefix(chip, "device:"); ok && path != "" {
-				config.Chip, config.ChipName, config.In = tpm.Device(path), path, person()
+				config.Chip, config.ChipName, config.In = node.Open(path), path, person()
 			} else if chip != "swtpm" {
 				return fmt.Errorf("--tpm %s is neither swtpm nor device:/dev/tpmrm0", chip)
 			}

@@ -15,7 +15,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/macos/mainthread"
 	"github.com/localpasskey/localpasskey/internal/places"
 	"github.com/localpasskey/localpasskey/internal/prompt"
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 )
 
 // version is set when the program is linked (see the Makefile), which only works
@@ -60,7 +60,7 @@ func runDaemon(ctx context.Context, o service.DaemonOptions) error {
 	}
 	config := daemon.Config{
 		StorePath: o.Store,
-		OpenTPM:   tpm.Device(o.TPM),
+		OpenTPM:   node.Open(o.TPM),
 		User:      prompt.Nobody{Log: log},
 		Plug:      plug(o.UHID, os.Getuid()),
 		Version:   version,

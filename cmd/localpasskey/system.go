@@ -11,7 +11,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/logind"
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/system"
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 )
 
 // loggedIn is where systemd-logind says who is logged in.
@@ -26,7 +26,7 @@ func runSystem(ctx context.Context, o service.DaemonOptions, log *slog.Logger) e
 	}
 	config := system.Config{
 		StateDir: o.Store,
-		OpenTPM:  tpm.Device(o.TPM),
+		OpenTPM:  node.Open(o.TPM),
 		Known:    system.LoggedIn(loggedIn),
 		Version:  version,
 		Log:      log,

@@ -10,7 +10,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 	"github.com/localpasskey/localpasskey/internal/uhid"
 	"github.com/localpasskey/localpasskey/test/vm"
 )
@@ -22,7 +22,7 @@ func TestContractOverTheKernel(t *testing.T) {
 		vm.Run(t, vm.Config{})
 		return
 	}
-	open := tpm.Device("/dev/tpmrm0")
+	open := node.Open("/dev/tpmrm0")
 	ctaptest.Run(t, func(t *testing.T) ctaptest.Device {
 		s := newStackAt(t, open)
 		d, err := uhid.Create("/dev/uhid", uhid.Info{Name: "contract", Unique: rand.Text()})

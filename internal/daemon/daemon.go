@@ -13,6 +13,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctap/notice"
+	"github.com/localpasskey/localpasskey/internal/daemon/board"
 	"github.com/localpasskey/localpasskey/internal/socket"
 	"github.com/localpasskey/localpasskey/internal/store"
 	"github.com/localpasskey/localpasskey/internal/tpm"
@@ -52,7 +53,7 @@ type Daemon struct {
 	person *person
 	slot   *slot
 	hints  *hints
-	board  *board
+	board  *board.Board
 
 	lockTold atomic.Pointer[bool]
 
@@ -79,7 +80,7 @@ func New(c Config) *Daemon { return NewFor(os.Getuid(), c) }
 
 // NewFor is New for another user.
 func NewFor(owner int, c Config) *Daemon {
-	d := &Daemon{Config: c, owner: owner, hints: &hints{}, board: newBoard()}
+	d := &Daemon{Config: c, owner: owner, hints: &hints{}, board: board.New()}
 	d.person = &person{own: c.User, ownUV: c.BuiltInUV, log: c.Log}
 	d.slot = &slot{plug: c.Plug, open: d.Channel, owner: owner, log: c.Log}
 	return d

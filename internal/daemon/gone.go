@@ -25,9 +25,9 @@ func (ch *channel) notices(ctx context.Context, params cbor.Raw) (cbor.Raw, erro
 		return nil, err
 	}
 	if !req.Wait {
-		return cbor.Marshal(notice.Response{Last: ch.d.board.last(), Notices: ch.d.standing(ctx)})
+		return cbor.Marshal(notice.Response{Last: ch.d.board.Last(), Notices: ch.d.standing(ctx)})
 	}
-	response, err := ch.d.board.wait(ctx, req.After)
+	response, err := ch.d.board.Wait(ctx, req.After)
 	if err != nil {
 		return nil, err
 	}
@@ -138,7 +138,7 @@ func (d *Daemon) tellLoss(ctx context.Context, err error, s *store.Store) {
 		n.RPIDs, n.Accounts = append(n.RPIDs, c.RP.ID), append(n.Accounts, c.User.Name)
 	}
 	d.loss = n
-	d.board.add(*n)
+	d.board.Add(*n)
 	d.Log.ErrorContext(ctx, "the keys of this store are gone from the TPM: its passkeys cannot be used any more; nothing was deleted",
 		"passkeys", count, "store", d.StorePath, "cause", err)
 }

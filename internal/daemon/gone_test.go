@@ -1,10 +1,12 @@
 package daemon
 
 import (
+	"context"
 	"errors"
 	"os"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-tpm/tpm2"
 
@@ -59,10 +61,19 @@ func (r *rig) toldOfNoLoss() {
 	if gone := notice.Lost(r.Context(), r.channel()); gone != nil {
 		r.Errorf("told of %+v", gone)
 	}
-	for _, n := range r.d.board.kept {
-		if n.Kind == notice.Gone {
-			r.Errorf("told of %+v", n)
+	ctx, cancel := context.WithTimeout(r.Context(), 2*time.Second) // longer than a notice takes to settle
+	defer cancel()
+	for last := uint64(0); ; {
+		told, err := r.d.board.Wait(ctx, last)
+		if err != nil {
+			return
 		}
+		for _, n := range told.Notices {
+			if n.Kind == notice.Gone {
+				r.Errorf("told of %+v", n)
+			}
+		}
+		last = told.Last
 	}
 }
 

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/daemon/board"
 	"github.com/localpasskey/localpasskey/internal/process"
 	"github.com/localpasskey/localpasskey/internal/store"
 )
@@ -63,14 +64,14 @@ func (h *hints) fill(e ctap.AuditEntry) ctap.AuditEntry {
 type hinted struct {
 	*store.Store
 	hints *hints
-	board *board
+	board *board.Board
 }
 
 // Note is store.Store's.
 func (s hinted) Note(e ctap.AuditEntry) {
 	e = s.hints.fill(e)
 	s.Store.Note(e)
-	s.board.heed(e)
+	s.board.Heed(e)
 }
 
 // Delete is store.Store's.

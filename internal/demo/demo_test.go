@@ -24,7 +24,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/demo/attacker"
 	"github.com/localpasskey/localpasskey/internal/demo/site"
 	"github.com/localpasskey/localpasskey/internal/swtpm"
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 )
 
 // realDaemon is what cmd/localpasskey-demo connects.
@@ -377,7 +377,7 @@ func TestChipThatIsNotThere(t *testing.T) {
 	leavesNothing(t)
 	var out bytes.Buffer
 	err := Run(t.Context(), Config{
-		Daemon: realDaemon, Chip: tpm.Device("/dev/no-such-tpm"), ChipName: "/dev/no-such-tpm", In: strings.NewReader("y\n"),
+		Daemon: realDaemon, Chip: node.Open("/dev/no-such-tpm"), ChipName: "/dev/no-such-tpm", In: strings.NewReader("y\n"),
 		Out: &out, Err: io.Discard,
 	})
 	if !errors.Is(err, ErrFailed) || !strings.HasPrefix(out.String(), "  ✗ start\nmain job: FAILED at start: this machine has no TPM 2.0") ||

@@ -11,6 +11,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/proof"
 	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 	"github.com/localpasskey/localpasskey/test/vm"
 )
 
@@ -22,7 +23,7 @@ func TestProofThroughTheKernel(t *testing.T) {
 		vm.Run(t, vm.Config{Limit: 5 * time.Minute})
 		return
 	}
-	m := setUp(t, tpm.Device("/dev/tpmrm0"), nil)
+	m := setUp(t, node.Open("/dev/tpmrm0"), nil)
 	root := newAuthority(t, nil)
 	tr := trust(t, now(), root.pem())
 	key := m.key(authenticator.PINBound)
@@ -42,7 +43,7 @@ func TestProofThroughTheKernel(t *testing.T) {
 	m.password(tpm2.TPMRHOwner, "secret")
 	prove("an owner password", 0)
 	t.Run("nothing is left", func(t *testing.T) {
-		bare := must1[tpm.Conn](t)(tpm.Device("/dev/tpm0")(t.Context()))
+		bare := must1[tpm.Conn](t)(node.Open("/dev/tpm0")(t.Context()))
 		defer bare.Close()
 		if left := loaded(t, bare); len(left) != 0 {
 			t.Errorf("left in the TPM: %x", left)

@@ -13,6 +13,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/store/notes"
+	"github.com/localpasskey/localpasskey/internal/store/record"
 )
 
 // eachPage is how many credentials Each reads in one transaction.
@@ -82,7 +83,7 @@ func (s *Store) ByRP(rpIDHash [32]byte) ([]*authenticator.Credential, error) {
 		service := t.keys.Name(bucketServices, rpIDHash[:])
 		cursor := t.services.Cursor()
 		for key, _ := cursor.Seek(service); bytes.HasPrefix(key, service); key, _ = cursor.Next() {
-			sequence, err := decodeSequence(key[len(service):])
+			sequence, err := record.DecodeSequence(key[len(service):])
 			if err != nil {
 				return err
 			}
@@ -152,7 +153,7 @@ func (s *Store) Page(cursor uint64, limit int) (page []*authenticator.Credential
 func (s *Store) Count() (int, error) {
 	var count int
 	err := s.read(func(t *table) error {
-		count = int(t.state.credentials) //nolint:gosec // they all fit on this machine's disk
+		count = int(t.state.Credentials) //nolint:gosec // they all fit on this machine's disk
 		return nil
 	})
 	return count, err
@@ -176,7 +177,7 @@ func (s *Store) Stored() (count int, err error) {
 // replaced, all in one step. A credential that is put again keeps its place in
 // the order, and its counters do not fall.
 func (s *Store) Put(c *authenticator.Credential, replaced ...[]byte) error {
-	plain, err := encodeRecord(c)
+	plain, err := record.Encode(c)
 	if err != nil {
 		return err
 	}
@@ -215,15 +216,15 @@ func (s *Store) NextSignCount(id []byte) (uint32, error) {
 		if err != nil {
 			return err
 		}
-		if n.signCount == math.MaxUint32 {
+		if n.SignCount == math.MaxUint32 {
 			return &ctap.Problem{
 				Status: ctap.LimitExceeded,
 				What:   "this passkey's sign count is at its end",
 				Hint:   "register a new passkey in its place",
 			}
 		}
-		n.signCount++
-		count = n.signCount
+		n.SignCount++
+		count = n.SignCount
 		return t.putCounters(at.sequence, n)
 	})
 	return count, err
@@ -236,7 +237,7 @@ func (s *Store) Used(id []byte, at time.Time) {
 	if s.notes.Empty() {
 		s.flushSoon()
 	}
-	s.notes.Used(string(id), notes.Uses{Count: 1, Last: nanoseconds(at)})
+	s.notes.Used(string(id), notes.Uses{Count: 1, Last: record.Nanoseconds(at)})
 }
 
 // flushSoon has the notes written after a while. The caller holds noteMu.
@@ -283,5 +284,5 @@ func (s *Store) addWaiting(c *authenticator.Credential) {
 		return
 	}
 	c.Uses += n.Count
-	c.LastUsed = moment(max(nanoseconds(c.LastUsed), n.Last))
+	c.LastUsed = record.Moment(max(record.Nanoseconds(c.LastUsed), n.Last))
 }

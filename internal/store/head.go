@@ -11,6 +11,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
+	"github.com/localpasskey/localpasskey/internal/store/record"
 	"github.com/localpasskey/localpasskey/internal/store/seal"
 	"github.com/localpasskey/localpasskey/internal/store/trail"
 )
@@ -153,7 +154,7 @@ func empty(tx *bbolt.Tx, k *seal.Keys, generation [16]byte) error {
 	return errors.Join(
 		head.Put([]byte(entryGeneration), seal.Checked(generation[:])),
 		head.Put([]byte(entryCheck), seal.Checked(k.Seal(bucketHead, []byte(entryCheck), []byte(checkText)))),
-		head.Put([]byte(entryState), k.Seal(bucketHead, []byte(entryState), state{}.encode())),
+		head.Put([]byte(entryState), k.Seal(bucketHead, []byte(entryState), record.State{}.Encode())),
 		head.Delete([]byte(entrySettings)),
 		dropValues(head),
 	)
@@ -188,7 +189,7 @@ func (s *Store) verify(tx *bbolt.Tx, k *seal.Keys) error {
 			return err
 		}
 	}
-	if sum != t.state.tally {
+	if sum != t.state.Tally {
 		return damage("entries are missing or were put back")
 	}
 	return nil

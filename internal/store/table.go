@@ -9,6 +9,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/store/notes"
+	"github.com/localpasskey/localpasskey/internal/store/record"
 	"github.com/localpasskey/localpasskey/internal/store/seal"
 	"github.com/localpasskey/localpasskey/internal/store/trail"
 	"github.com/localpasskey/localpasskey/internal/webauthn"
@@ -17,8 +18,8 @@ import (
 // table is the data as one transaction sees it.
 type table struct {
 	keys     *seal.Keys
-	state    state
-	loaded   state // as it is in the file
+	state    record.State
+	loaded   record.State // as it is in the file
 	head     *bbolt.Bucket
 	records  *bbolt.Bucket
 	counts   *bbolt.Bucket
@@ -34,8 +35,7 @@ type entry struct {
 }
 
 const (
-	sequenceBytes = 8
-	entryBytes    = sequenceBytes + 32
+	entryBytes = record.SequenceBytes + 32
 )
 
 func newTable(tx *bbolt.Tx, k *seal.Keys) (*table, error) {
@@ -63,7 +63,7 @@ func newTable(tx *bbolt.Tx, k *seal.Keys) (*table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t.loaded, err = decodeState(plain.Reveal())
+	t.loaded, err = record.DecodeState(plain.Reveal())
 	t.state = t.loaded
 	return t, err
 }
@@ -89,7 +89,7 @@ func (t *table) saveState() error {
 	if t.state == t.loaded {
 		return nil
 	}
-	return t.head.Put([]byte(entryState), t.keys.Seal(bucketHead, []byte(entryState), t.state.encode()))
+	return t.head.Put([]byte(entryState), t.keys.Seal(bucketHead, []byte(entryState), t.state.Encode()))
 }
 
 func (t *table) find(id []byte) (entry, bool, error) {
@@ -102,13 +102,13 @@ func (t *table) find(id []byte) (entry, bool, error) {
 	}
 	return entry{
 		sequence: binary.BigEndian.Uint64(value),
-		service:  [32]byte(value[sequenceBytes:]),
+		service:  [32]byte(value[record.SequenceBytes:]),
 	}, true, nil
 }
 
 // credential gives a credential with its counters.
 func (t *table) credential(sequence uint64) (*authenticator.Credential, error) {
-	key := encodeSequence(sequence)
+	key := record.EncodeSequence(sequence)
 	sealed := t.records.Get(key)
 	if sealed == nil {
 		return nil, damage("a credential is missing")
@@ -122,7 +122,7 @@ func (t *table) decode(key, sealed []byte) (*authenticator.Credential, error) {
 		return nil, err
 	}
 	defer plain.Wipe()
-	c, err := decodeRecord(plain.Reveal())
+	c, err := record.Decode(plain.Reveal())
 	if err != nil {
 		return nil, err
 	}
@@ -130,30 +130,30 @@ func (t *table) decode(key, sealed []byte) (*authenticator.Credential, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.SignCount, c.Uses, c.LastUsed = n.signCount, n.uses, moment(n.lastUsed)
+	c.SignCount, c.Uses, c.LastUsed = n.SignCount, n.Uses, record.Moment(n.LastUsed)
 	return c, nil
 }
 
-func (t *table) counters(sequence uint64) (counters, error) {
-	key := encodeSequence(sequence)
+func (t *table) counters(sequence uint64) (record.Counters, error) {
+	key := record.EncodeSequence(sequence)
 	plain, err := t.keys.Open(bucketCounters, key, t.counts.Get(key))
 	if err != nil {
-		return counters{}, err
+		return record.Counters{}, err
 	}
-	return decodeCounters(plain.Reveal())
+	return record.DecodeCounters(plain.Reveal())
 }
 
-func (t *table) putCounters(sequence uint64, n counters) error {
-	key := encodeSequence(sequence)
-	return t.counts.Put(key, t.keys.Seal(bucketCounters, key, n.encode()))
+func (t *table) putCounters(sequence uint64, n record.Counters) error {
+	key := record.EncodeSequence(sequence)
+	return t.counts.Put(key, t.keys.Seal(bucketCounters, key, n.Encode()))
 }
 
 // page gives up to limit credentials from sequence number from on, where to go
 // on, and whether there is more. With an error it gives those before it.
 func (t *table) page(from uint64, limit int) (page []*authenticator.Credential, next uint64, more bool, err error) {
 	cursor := t.records.Cursor()
-	for key, sealed := cursor.Seek(encodeSequence(from)); key != nil; key, sealed = cursor.Next() {
-		sequence, err := decodeSequence(key)
+	for key, sealed := cursor.Seek(record.EncodeSequence(from)); key != nil; key, sealed = cursor.Next() {
+		sequence, err := record.DecodeSequence(key)
 		if err != nil {
 			return page, from, false, err
 		}
@@ -171,7 +171,7 @@ func (t *table) page(from uint64, limit int) (page []*authenticator.Credential, 
 
 // put stores c, whose record is plain.
 func (t *table) put(c *authenticator.Credential, plain []byte) error {
-	n := counters{signCount: c.SignCount, uses: c.Uses, lastUsed: nanoseconds(c.LastUsed)}
+	n := record.Counters{SignCount: c.SignCount, Uses: c.Uses, LastUsed: record.Nanoseconds(c.LastUsed)}
 	rpIDHash := serviceOf(c)
 	service := [32]byte(t.keys.Name(bucketServices, rpIDHash[:]))
 	at, again, err := t.find(c.ID)
@@ -183,20 +183,20 @@ func (t *table) put(c *authenticator.Credential, plain []byte) error {
 		if err != nil {
 			return err
 		}
-		n = n.merge(old)
+		n = n.Merge(old)
 	} else {
-		at.sequence = t.state.next
-		t.state.next++
-		t.state.credentials++
-		t.add(bucketCredentials, encodeSequence(at.sequence), nil)
-		t.add(bucketCounters, encodeSequence(at.sequence), nil)
+		at.sequence = t.state.Next
+		t.state.Next++
+		t.state.Credentials++
+		t.add(bucketCredentials, record.EncodeSequence(at.sequence), nil)
+		t.add(bucketCounters, record.EncodeSequence(at.sequence), nil)
 	}
 	if !again || at.service != service {
 		if err := t.index(c.ID, at, service, again); err != nil {
 			return err
 		}
 	}
-	key := encodeSequence(at.sequence)
+	key := record.EncodeSequence(at.sequence)
 	if err := t.records.Put(key, t.keys.Seal(bucketCredentials, key, plain)); err != nil {
 		return err
 	}
@@ -212,23 +212,23 @@ func (t *table) index(id []byte, at entry, service [32]byte, again bool) error {
 		}
 	}
 	name := t.keys.Name(bucketIDs, id)
-	value := slices.Concat(encodeSequence(at.sequence), service[:])
+	value := slices.Concat(record.EncodeSequence(at.sequence), service[:])
 	t.add(bucketIDs, name, value)
 	if err := t.ids.Put(name, value); err != nil {
 		return err
 	}
-	key := slices.Concat(service[:], encodeSequence(at.sequence))
+	key := slices.Concat(service[:], record.EncodeSequence(at.sequence))
 	t.add(bucketServices, key, nil)
 	return t.services.Put(key, nil)
 }
 
 func (t *table) unindex(id []byte, at entry) error {
 	name := t.keys.Name(bucketIDs, id)
-	t.add(bucketIDs, name, slices.Concat(encodeSequence(at.sequence), at.service[:]))
+	t.add(bucketIDs, name, slices.Concat(record.EncodeSequence(at.sequence), at.service[:]))
 	if err := t.ids.Delete(name); err != nil {
 		return err
 	}
-	key := slices.Concat(at.service[:], encodeSequence(at.sequence))
+	key := slices.Concat(at.service[:], record.EncodeSequence(at.sequence))
 	t.add(bucketServices, key, nil)
 	return t.services.Delete(key)
 }
@@ -243,10 +243,10 @@ func (t *table) remove(id []byte) error {
 	if err := t.unindex(id, at); err != nil {
 		return err
 	}
-	key := encodeSequence(at.sequence)
+	key := record.EncodeSequence(at.sequence)
 	t.add(bucketCredentials, key, nil)
 	t.add(bucketCounters, key, nil)
-	t.state.credentials--
+	t.state.Credentials--
 	if err := t.records.Delete(key); err != nil {
 		return err
 	}
@@ -255,7 +255,7 @@ func (t *table) remove(id []byte) error {
 
 // add counts an entry into the tally, or, the second time, out of it.
 func (t *table) add(bucket string, key, value []byte) {
-	t.keys.Count(&t.state.tally, bucket, key, tallied(bucket, value))
+	t.keys.Count(&t.state.Tally, bucket, key, tallied(bucket, value))
 }
 
 // addUses writes uses down. Those of credentials that are gone are dropped.
@@ -272,8 +272,8 @@ func (t *table) addUses(all map[string]notes.Uses) error {
 		if err != nil {
 			return err
 		}
-		n.uses += waiting.Count
-		n.lastUsed = max(n.lastUsed, waiting.Last)
+		n.Uses += waiting.Count
+		n.LastUsed = max(n.LastUsed, waiting.Last)
 		if err := t.putCounters(at.sequence, n); err != nil {
 			return err
 		}
@@ -282,12 +282,3 @@ func (t *table) addUses(all map[string]notes.Uses) error {
 }
 
 func serviceOf(c *authenticator.Credential) [32]byte { return webauthn.RPIDHash(c.RP.ID) }
-
-func encodeSequence(n uint64) []byte { return binary.BigEndian.AppendUint64(nil, n) }
-
-func decodeSequence(b []byte) (uint64, error) {
-	if len(b) != sequenceBytes {
-		return 0, damage("a sequence number of %d bytes", len(b))
-	}
-	return binary.BigEndian.Uint64(b), nil
-}

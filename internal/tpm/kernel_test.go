@@ -15,6 +15,7 @@ import (
 	"github.com/google/go-tpm/tpm2/transport"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 	"github.com/localpasskey/localpasskey/test/vm"
 )
 
@@ -23,10 +24,10 @@ import (
 type kernelTPM struct{}
 
 func (kernelTPM) Opener() func(context.Context) (transport.TPMCloser, error) {
-	return Device("/dev/tpmrm0")
+	return node.Open("/dev/tpmrm0")
 }
 
-func (kernelTPM) Bare() Opener { return Device("/dev/tpm0") }
+func (kernelTPM) Bare() Opener { return node.Open("/dev/tpm0") }
 
 // TestAttacksThroughTheKernel runs every attack as root, through the resource manager
 // of a real kernel. Where the power has to be off in between, it is: that of the whole

@@ -23,6 +23,13 @@ import (
 	"github.com/localpasskey/localpasskey/internal/tpm/wire"
 )
 
+// Conn is one connection to the TPM, of the kernel's resource manager say. Closing it
+// frees whatever was loaded through it.
+type Conn = transport.TPMCloser
+
+// Opener opens a Conn; every operation has its own.
+type Opener func(ctx context.Context) (Conn, error)
+
 // tidyUp bounds what is still done for an operation whose context has ended.
 const tidyUp = 5 * time.Second
 

@@ -16,7 +16,7 @@ import (
 	"time"
 
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 )
 
 // options are what the command line says.
@@ -118,7 +118,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) (err erro
 		d.log = slog.New(slog.NewTextHandler(stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	if path, ok := strings.CutPrefix(o.tpm, "device:"); ok {
-		d.chip = tpm.Device(path)
+		d.chip = node.Open(path)
 	}
 	if err := d.on(ctx); err != nil {
 		return err

@@ -101,10 +101,10 @@ func wants(t *testing.T, want ctap.Status, err error) {
 	}
 }
 
-// node is one open of the device's node.
-type node struct{ net.Conn }
+// openNode is one open of the device's node.
+type openNode struct{ net.Conn }
 
-func (n node) ReadReport() ([]byte, error) {
+func (n openNode) ReadReport() ([]byte, error) {
 	report := make([]byte, 65)
 	length, err := n.Read(report)
 	if err == nil && length == 0 {
@@ -113,17 +113,17 @@ func (n node) ReadReport() ([]byte, error) {
 	return report[:length], err
 }
 
-func (n node) WriteReport(report []byte) error {
+func (n openNode) WriteReport(report []byte) error {
 	_, err := n.Write(report)
 	return err
 }
 
-func (p *program) open() node {
+func (p *program) open() openNode {
 	p.Helper()
 	conn, err := net.Dial("unixpacket", p.socket)
 	check(p.T, err)
 	p.Cleanup(func() { conn.Close() })
-	return node{conn}
+	return openNode{conn}
 }
 
 func (p *program) connect() ctap.Authenticator {
@@ -338,7 +338,7 @@ func TestNode(t *testing.T) {
 	initialize := append([]byte{0xff, 0xff, 0xff, 0xff, 0x86, 0, 8}, "12345678"...)
 	check(t, speaker.WriteReport(append(initialize, make([]byte, 64-len(initialize))...)))
 	var got [2][]byte
-	for i, n := range []node{listener, speaker} {
+	for i, n := range []openNode{listener, speaker} {
 		var err error
 		got[i], err = n.ReadReport()
 		check(t, err)

@@ -17,7 +17,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/ctaptest/hidtest"
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 	"github.com/localpasskey/localpasskey/test/vm"
 )
 
@@ -209,7 +209,7 @@ func (a *abuser) busyTPM(t *testing.T) {
 	for range 3 {
 		others.Go(func() {
 			for ctx.Err() == nil {
-				conn, err := tpm.Device("/dev/tpmrm0")(ctx)
+				conn, err := node.Open("/dev/tpmrm0")(ctx)
 				if err != nil {
 					continue
 				}

@@ -16,7 +16,7 @@ import (
 
 	"github.com/google/go-tpm/tpm2"
 
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 	"github.com/localpasskey/localpasskey/internal/tpm/pinindex"
 	"github.com/localpasskey/localpasskey/test/packages/release"
 	"github.com/localpasskey/localpasskey/test/vm"
@@ -218,7 +218,7 @@ func (p *installed) purge(t *testing.T) {
 // indices are the NV indices in our range.
 func indices(t *testing.T) []tpm2.TPMHandle {
 	t.Helper()
-	conn, err := tpm.Device("/dev/tpmrm0")(t.Context())
+	conn, err := node.Open("/dev/tpmrm0")(t.Context())
 	check(t, err)
 	defer conn.Close()
 	listed, err := tpm2.GetCapability{

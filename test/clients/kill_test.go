@@ -24,7 +24,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
 	"github.com/localpasskey/localpasskey/internal/socket"
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 	"github.com/localpasskey/localpasskey/test/vm"
 )
 
@@ -374,7 +374,7 @@ func (k *killer) tidy(round int) {
 	k.Helper()
 	var held []byte
 	eventually(k.T, "the TPM is looked into", func() bool {
-		conn, err := tpm.Device("/dev/tpm0")(k.Context())
+		conn, err := node.Open("/dev/tpm0")(k.Context())
 		if err != nil {
 			return false // whoever has it open
 		}

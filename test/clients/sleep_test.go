@@ -13,7 +13,7 @@ import (
 	"github.com/localpasskey/localpasskey/internal/ctaptest"
 	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/secret"
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 	"github.com/localpasskey/localpasskey/test/vm"
 )
 
@@ -62,7 +62,7 @@ func TestSuspend(t *testing.T) {
 		a.works(t)
 	})
 	t.Run("the TPM", func(t *testing.T) {
-		conn, err := tpm.Device("/dev/tpmrm0")(t.Context())
+		conn, err := node.Open("/dev/tpmrm0")(t.Context())
 		check(t, err)
 		check(t, conn.Close())
 		if s := m.status(t); s.Passkeys != 1 || s.Retries != 8 {

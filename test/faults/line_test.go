@@ -7,6 +7,7 @@ import (
 	"sync"
 
 	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 )
 
 // line is the way from the daemon to its TPM.
@@ -30,7 +31,7 @@ func (l *line) Open(ctx context.Context) (tpm.Conn, error) {
 	gone := l.gone
 	l.mu.Unlock()
 	if gone {
-		return tpm.Device("/dev/localpasskey-has-no-such-tpm")(ctx)
+		return node.Open("/dev/localpasskey-has-no-such-tpm")(ctx)
 	}
 	conn, err := l.open(ctx)
 	if err != nil {

@@ -52,8 +52,8 @@ func nodes(t *testing.T, unique string) (names []string) {
 	return names
 }
 
-// node waits for the one device of that name and gives its node in /dev.
-func node(t *testing.T, unique string) string {
+// nodeNamed waits for the one device of that name and gives its node in /dev.
+func nodeNamed(t *testing.T, unique string) string {
 	t.Helper()
 	var found []string
 	eventually(t, "a hidraw node of "+unique, func() bool {
@@ -80,7 +80,7 @@ func newDevice(t *testing.T, unique string) (*uhid.Device, string) {
 	d, err := uhid.Create("/dev/uhid", uhid.Info{Name: "LocalPasskey", Place: "1000", Unique: unique})
 	check(t, err)
 	t.Cleanup(func() { check(t, d.Close()) })
-	return d, node(t, unique)
+	return d, nodeNamed(t, unique)
 }
 
 // TestNode holds internal/uhid to a real kernel.
@@ -241,7 +241,7 @@ func withoutDriver(t *testing.T) {
 	}
 	check(t, d.WriteReport(pattern(1)))
 	check(t, os.WriteFile(driver+"bind", []byte(filepath.Base(device)), 0))
-	client := opened(t, node(t, "driver"))
+	client := opened(t, nodeNamed(t, "driver"))
 	_, err = client.Write(append([]byte{0}, pattern(2)...))
 	check(t, err)
 	expect(t, d.ReadReport, pattern(2))

@@ -10,7 +10,7 @@ import (
 
 	"github.com/google/go-tpm/tpm2"
 
-	"github.com/localpasskey/localpasskey/internal/tpm"
+	"github.com/localpasskey/localpasskey/internal/tpm/node"
 	"github.com/localpasskey/localpasskey/test/vm"
 )
 
@@ -52,7 +52,7 @@ func TestPower(t *testing.T) {
 
 func readClock(t *testing.T) tpm2.TPMSTimeInfo {
 	t.Helper()
-	conn, err := tpm.Device("/dev/tpmrm0")(t.Context())
+	conn, err := node.Open("/dev/tpmrm0")(t.Context())
 	check(t, err)
 	defer conn.Close()
 	rsp, err := tpm2.ReadClock{}.Execute(conn)

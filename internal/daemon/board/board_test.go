@@ -1,4 +1,4 @@
-package daemon
+package board
 
 import (
 	"context"
@@ -20,17 +20,17 @@ func used(rpID string) ctap.AuditEntry {
 func TestBoard(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBoard()
+		b := New()
 		told := make(chan *notice.Response)
 		for range 2 {
 			go func() {
-				r, _ := b.wait(t.Context(), 0)
+				r, _ := b.Wait(t.Context(), 0)
 				told <- r
 			}()
 		}
-		b.heed(used("a"))
+		b.Heed(used("a"))
 		time.Sleep(settling / 2)
-		b.heed(used("b"))
+		b.Heed(used("b"))
 		began := time.Now()
 		for range 2 {
 			if r := <-told; len(r.Notices) != 1 || r.Notices[0].RPID != "a" || r.Last != 1 || r.Missed != 0 {
@@ -40,12 +40,12 @@ func TestBoard(t *testing.T) {
 		if waited := time.Since(began); waited != settling/2 {
 			t.Errorf("told after %v, while its response may be on its way", waited)
 		}
-		if r, err := b.wait(t.Context(), 1); err != nil || len(r.Notices) != 1 || r.Notices[0].RPID != "b" || r.Last != 2 {
+		if r, err := b.Wait(t.Context(), 1); err != nil || len(r.Notices) != 1 || r.Notices[0].RPID != "b" || r.Last != 2 {
 			t.Errorf("%+v, %v", r, err)
 		}
 		ctx, cancel := context.WithTimeout(t.Context(), time.Hour)
 		defer cancel()
-		if r, err := b.wait(ctx, 2); !errors.Is(err, context.DeadlineExceeded) {
+		if r, err := b.Wait(ctx, 2); !errors.Is(err, context.DeadlineExceeded) {
 			t.Errorf("told again: %+v", r)
 		}
 	})
@@ -55,23 +55,23 @@ func TestBoard(t *testing.T) {
 func TestBoardIsBounded(t *testing.T) {
 	t.Parallel()
 	synctest.Test(t, func(t *testing.T) {
-		b := newBoard()
-		b.heed(used("first"))
+		b := New()
+		b.Heed(used("first"))
 		time.Sleep(settling)
 		const many = 3 * notice.MaxNotices
 		for i := range many {
-			b.heed(used(fmt.Sprint(i)))
+			b.Heed(used(fmt.Sprint(i)))
 		}
-		if r, err := b.wait(t.Context(), 0); err != nil || r.Last != 1 || r.Missed != 1 || len(r.Notices) != 0 {
+		if r, err := b.Wait(t.Context(), 0); err != nil || r.Last != 1 || r.Missed != 1 || len(r.Notices) != 0 {
 			t.Errorf("before they have settled: %+v, %v", r, err)
 		}
 		time.Sleep(settling)
 		synctest.Wait()
-		r, err := b.wait(t.Context(), 1)
+		r, err := b.Wait(t.Context(), 1)
 		if err != nil || len(r.Notices) != notice.MaxNotices || r.Missed != many-notice.MaxNotices || r.Notices[notice.MaxNotices-1].RPID != fmt.Sprint(many-1) {
 			t.Errorf("%d notices, %d missed, %v", len(r.Notices), r.Missed, err)
 		}
-		if r, err := b.wait(t.Context(), r.Last-1); err != nil || len(r.Notices) != 1 || r.Missed != 0 {
+		if r, err := b.Wait(t.Context(), r.Last-1); err != nil || len(r.Notices) != 1 || r.Missed != 0 {
 			t.Errorf("the last: %+v, %v", r, err)
 		}
 	})
@@ -96,8 +96,8 @@ func TestHeed(t *testing.T) {
 		{ctap.AuditPINWrong, "1 tries left", notice.PIN, 1},
 		{ctap.AuditPINLocked, "", notice.PIN, 0},
 	} {
-		b := newBoard()
-		b.heed(ctap.AuditEntry{Event: c.event, Detail: c.detail})
+		b := New()
+		b.Heed(ctap.AuditEntry{Event: c.event, Detail: c.detail})
 		var got notice.Notice
 		if len(b.kept) > 0 {
 			got = b.kept[0]

@@ -1,4 +1,9 @@
-package daemon
+// Package board keeps, for a while, what people are told of their passkeys.
+//
+//	audit trail, daemon ──► Heed, Add ──► settles ──► Wait, for everybody who asks
+//
+// It refuses to know who is told, and how.
+package board
 
 import (
 	"context"
@@ -15,9 +20,9 @@ import (
 // it belongs to has been sent, and the audit trail is on disk.
 const settling = time.Second
 
-// board is where notices are put up. Putting one up waits for nobody; whoever wants to be
+// Board is where notices are put up. Putting one up waits for nobody; whoever wants to be
 // told looks, and those who look too seldom miss some.
-type board struct {
+type Board struct {
 	mu      sync.Mutex
 	put     uint64          // how many have been put up in all: the number of the last
 	settled uint64          // of those, how many may be told
@@ -25,10 +30,11 @@ type board struct {
 	more    chan struct{}   // closed when settled grows
 }
 
-func newBoard() *board { return &board{more: make(chan struct{})} }
+// New makes an empty one.
+func New() *Board { return &Board{more: make(chan struct{})} }
 
-// heed puts up what people are told of: uses of passkeys, and a PIN that has few tries left.
-func (b *board) heed(e ctap.AuditEntry) {
+// Heed puts up what people are told of: uses of passkeys, and a PIN that has few tries left.
+func (b *Board) Heed(e ctap.AuditEntry) {
 	n := notice.Notice{Event: e.Event, RPID: e.RPID, Account: e.Account, Door: e.Door, Programs: e.Programs}
 	switch e.Event {
 	case ctap.AuditCreated, ctap.AuditUsed:
@@ -43,11 +49,11 @@ func (b *board) heed(e ctap.AuditEntry) {
 	default: // the audit trail tells
 		return
 	}
-	b.add(n)
+	b.Add(n)
 }
 
-// add puts a notice up, to be told soon.
-func (b *board) add(n notice.Notice) {
+// Add puts a notice up, to be told soon.
+func (b *Board) Add(n notice.Notice) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.put++
@@ -56,7 +62,7 @@ func (b *board) add(n notice.Notice) {
 	time.AfterFunc(settling, func() { b.settle(number) })
 }
 
-func (b *board) settle(number uint64) {
+func (b *Board) settle(number uint64) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if number > b.settled {
@@ -66,15 +72,15 @@ func (b *board) settle(number uint64) {
 	}
 }
 
-// last is the number of the last notice that may be told.
-func (b *board) last() uint64 {
+// Last is the number of the last notice that may be told.
+func (b *Board) Last() uint64 {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	return b.settled
 }
 
-// wait gives what comes after a number, as soon as there is something.
-func (b *board) wait(ctx context.Context, after uint64) (*notice.Response, error) {
+// Wait gives what comes after a number, as soon as there is something.
+func (b *Board) Wait(ctx context.Context, after uint64) (*notice.Response, error) {
 	for {
 		b.mu.Lock()
 		more, response := b.more, b.since(after)
@@ -91,7 +97,7 @@ func (b *board) wait(ctx context.Context, after uint64) (*notice.Response, error
 }
 
 // since gives what may be told after a number; nil for nothing. The caller holds mu.
-func (b *board) since(after uint64) *notice.Response {
+func (b *Board) since(after uint64) *notice.Response {
 	if after >= b.settled {
 		return nil
 	}

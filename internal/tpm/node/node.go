@@ -1,29 +1,30 @@
-package tpm
+// Package node speaks to the kernel's node of a TPM, a command at a time.
+//
+//	Send ──► write ──► the kernel's worker ──► poll ──► read
+//
+// It refuses to know what the commands are.
+package node
 
 import (
 	"context"
 	"errors"
 	"io/fs"
+	"syscall"
 
 	"github.com/google/go-tpm/tpm2/transport"
 	"golang.org/x/sys/unix"
+
+	"github.com/localpasskey/localpasskey/internal/ctap"
 )
-
-// Conn is one descriptor of the TPM's resource manager, /dev/tpmrm0. Closing it
-// frees whatever was loaded through it.
-type Conn = transport.TPMCloser
-
-// Opener opens a Conn; every operation has its own.
-type Opener func(ctx context.Context) (Conn, error)
 
 // maxResponseBytes is the longest response that the kernel passes on
 // (TPM_BUFSIZE).
 const maxResponseBytes = 4096
 
-// Device opens the resource manager at path, "/dev/tpmrm0". Its errors are
-// *ctap.Problem.
-func Device(path string) Opener {
-	return func(ctx context.Context) (Conn, error) {
+// Open gives what opens the node at path: "/dev/tpmrm0" for the kernel's resource manager,
+// of which each connection has its own objects. Its errors are *ctap.Problem.
+func Open(path string) func(ctx context.Context) (transport.TPMCloser, error) {
+	return func(ctx context.Context) (transport.TPMCloser, error) {
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
@@ -92,4 +93,24 @@ func restarted(f func() (int, error)) (int, error) {
 			return n, err
 		}
 	}
+}
+
+// noDevice explains why the device could not be opened.
+func noDevice(path string, err error) error {
+	p := &ctap.Problem{Status: ctap.Other, Cause: err}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		p.What = "this machine has no TPM 2.0 that Linux knows of"
+		p.Hint = "switch it on in the firmware's settings (often called fTPM or PTT); a virtual machine needs one added"
+	case errors.Is(err, fs.ErrPermission):
+		p.What = "no permission to use the TPM (" + path + ")"
+		p.Hint = "let the daemon do it (`systemctl status localpasskey`), or join the group tss: sudo usermod -aG tss $USER, then log in again"
+	case errors.Is(err, syscall.EBUSY):
+		p.What = "another program has the TPM (" + path + ") to itself"
+		p.Hint = "stop it, or use /dev/tpmrm0, which programs share"
+	default:
+		p.What = "the TPM (" + path + ") cannot be opened"
+		p.Hint = "look at `journalctl -k | grep -i tpm`"
+	}
+	return p
 }
