@@ -43,6 +43,7 @@ func TestSystemService(t *testing.T) {
 	ok := t.Run("each user has his own", func(t *testing.T) { eachHasHisOwn(t, alice, bob) }) &&
 		t.Run("the device goes with the lock", func(t *testing.T) { lockAndUnlock(t, alice) }) &&
 		t.Run("killed while asking", func(t *testing.T) { killedWhileAsking(t, alice) }) &&
+		t.Run("a finger stands for the PIN", func(t *testing.T) { fingers(t, alice) }) &&
 		t.Run("the device goes with the switch", func(t *testing.T) { switchUsers(t, alice, bob) })
 	if !ok {
 		t.FailNow()
