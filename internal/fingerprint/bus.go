@@ -37,8 +37,12 @@ const (
 	resultNoMatch = "verify-no-match"
 )
 
-// patience is how long each answer is waited for; fprintd may have to be started first.
-const patience = 3 * time.Second
+// patience is how long each answer is waited for, and with it the prompt; fprintd may have to
+// be started first. Where no prompt waits it is longer.
+const (
+	patience     = 3 * time.Second
+	lookPatience = 10 * time.Second
+)
 
 // Errors of a reader. errAway and errGone are about now, the others stay until somebody
 // does something.
@@ -156,7 +160,7 @@ func (c *claim) enrolled(ctx context.Context) (int, error) {
 // Enrolled tells how many fingers the system knows of the user, or why a finger cannot be
 // looked at. The reader is not taken for that.
 func (r *Reader) Enrolled(ctx context.Context) (int, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	ctx, cancel := context.WithTimeout(ctx, lookPatience)
 	defer cancel()
 	c, err := r.dial(ctx)
 	if err != nil {

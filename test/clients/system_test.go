@@ -68,6 +68,7 @@ func TestSystemService(t *testing.T) {
 		{"registration and sign-in", func(t *testing.T) { p.passkey = alice.register(t); alice.signIn(t, p.passkey) }},
 		{"the device goes with the lock", func(t *testing.T) { lockAndUnlock(t, alice) }},
 		{"killed while asking", func(t *testing.T) { killedWhileAsking(t, alice) }},
+		{"a finger stands for the PIN", func(t *testing.T) { fingers(t, alice) }},
 		{"an agent of one's own making", func(t *testing.T) { ownAgent(t, alice, bob) }},
 		{"the device goes with the switch", func(t *testing.T) { switchUsers(t, alice, bob) }},
 		{"upgraded", p.upgrade},
