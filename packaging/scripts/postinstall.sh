@@ -37,10 +37,9 @@ if [ -e /usr/lib/modules-load.d/localpasskey.conf ] && have modprobe; then
   modprobe -q uhid || true
 fi
 if [ -d /run/udev ] && have udevadm; then
-  # An event may have had udev read our rules before there was their group. It reads them
-  # again, also when told to reload, only where a directory of rules is newer (systemd 252).
-  mkdir -p /run/udev/rules.d || true
-  touch /run/udev/rules.d || true
+  # An event may have had udev read our rules before there was their group. It reads rules
+  # again, also when told to reload, only where a file of them has changed (systemd 252).
+  touch /usr/lib/udev/rules.d/71-localpasskey.rules || true
   udevadm control --reload || true
   udevadm trigger --subsystem-match=misc --subsystem-match=tpmrm --subsystem-match=hidraw --action=change || true
   # These two by name, and waited for: the service opens them when it starts.
