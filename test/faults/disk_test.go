@@ -52,7 +52,7 @@ func (d *disk) fill(pages int) error {
 	if err := unix.Fstatfs(int(f.Fd()), &free); err != nil {
 		return err
 	}
-	if want := int64(free.Bavail)*free.Bsize - int64(pages)*pageBytes; want > 0 { //nolint:gosec // a small file system
+	if want := int64(free.Bavail)*free.Bsize - int64(pages)*pageBytes; want > 0 {
 		err = unix.Fallocate(int(f.Fd()), 0, 0, want)
 	}
 	return errors.Join(err, f.Close())
@@ -128,7 +128,7 @@ func (w *world) meetsFullDisk(d *disk, f full, when string) {
 	fill := func() {
 		err := error(nil)
 		if f.limits {
-			err = limit(uint64(f.room)) //nolint:gosec // not negative
+			err = limit(uint64(f.room))
 		} else {
 			err = d.fill(f.room)
 		}
