@@ -118,7 +118,7 @@ func (w *world) explained(err error, when string) {
 func (w *world) uses(s *ctap.StatusResponse, when string) (intact bool) {
 	w.Helper()
 	var errs []error
-	if s.AlwaysUV != w.alwaysUV || int(s.Passkeys) != len(w.known) || s.PINRetries != allTries || !s.PINSet { //nolint:gosec // few
+	if s.AlwaysUV != w.alwaysUV || int(s.Passkeys) != len(w.known) || s.PINRetries != allTries || !s.PINSet {
 		w.lost++
 		w.Errorf("%s: status %+v", when, s)
 	}

@@ -4,7 +4,10 @@ package faults
 
 import (
 	"context"
+	"encoding/binary"
 	"sync"
+
+	"github.com/google/go-tpm/tpm2"
 
 	"github.com/localpasskey/localpasskey/internal/tpm"
 	"github.com/localpasskey/localpasskey/internal/tpm/node"
@@ -15,7 +18,8 @@ type line struct {
 	open tpm.Opener
 
 	mu     sync.Mutex
-	sent   int  // commands
+	sent   int // commands
+	last   tpm2.TPMCC
 	gone   bool // the device
 	meddle func(send func() ([]byte, error)) ([]byte, error)
 }
@@ -43,6 +47,7 @@ func (l *line) Open(ctx context.Context) (tpm.Conn, error) {
 func (c lined) Send(command []byte) ([]byte, error) {
 	c.line.mu.Lock()
 	c.line.sent++
+	c.line.last = tpm2.TPMCC(binary.BigEndian.Uint32(command[6:]))
 	meddle := c.line.meddle
 	c.line.mu.Unlock()
 	send := func() ([]byte, error) { return c.Conn.Send(command) }
@@ -64,6 +69,13 @@ func (l *line) goes() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.gone = true
+}
+
+// command is the last that was sent.
+func (l *line) command() tpm2.TPMCC {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
 }
 
 func (l *line) count() int {

@@ -189,7 +189,7 @@ func writeBlobs(ctx context.Context, w *world) error {
 			if at == 0 {
 				req.Length = new(uint(len(array)))
 			}
-			req.PINUVAuthParam = t.Authenticate(ctap.LargeBlobMessage(uint32(at), fragment)) //nolint:gosec // small
+			req.PINUVAuthParam = t.Authenticate(ctap.LargeBlobMessage(uint32(at), fragment))
 			if _, err := channel.LargeBlobs(ctx, req); err != nil {
 				return err
 			}

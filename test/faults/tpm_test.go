@@ -88,6 +88,7 @@ func (w *world) meets(f tpmFault, o operation, n int) error {
 		if seen++; seen != n {
 			return send()
 		}
+		w.struck = w.line.command()
 		var response []byte
 		if f.late {
 			var err error
@@ -105,10 +106,11 @@ func (w *world) meets(f tpmFault, o operation, n int) error {
 	return err
 }
 
-// answered checks the answer to a request that has met the fault.
+// answered checks the answer to a request that has met the fault. However the TPM refuses
+// the question whether it has P-384, that is a no and hinders nobody.
 func (w *world) answered(f tpmFault, err error, when string) {
 	w.Helper()
-	if !slices.Contains(f.want, ctap.StatusOf(err)) {
+	if asks := w.struck == tpm2.TPMCCTestParms; !slices.Contains(f.want, ctap.StatusOf(err)) && (err != nil || !asks) {
 		w.Errorf("%s: %v, want %v", when, err, f.want)
 	}
 }

@@ -85,7 +85,8 @@ type world struct {
 	pin      string
 	alwaysUV bool
 	blobs    []byte
-	next     int // number of the next account
+	next     int        // number of the next account
+	struck   tpm2.TPMCC // command that met the last fault
 }
 
 // passkey is what was acknowledged of one.
