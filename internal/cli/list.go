@@ -37,10 +37,7 @@ func (r *run) listCommand() *cobra.Command {
 KIND is "passkey" for one that a service finds by itself, and "security key" for one
 that works only together with the user name or a password.
 
-When the TPM was cleared or changed, its passkeys cannot be used any more: they are listed as
-such as far as their names can still be read, and the command fails.
-
-Passkeys that their service does not know any more, or that you have hidden, are listed
+` + r.words.ListGone + `Passkeys that their service does not know any more, or that you have hidden, are listed
 with --hidden only.`,
 		Args: cobra.NoArgs,
 		RunE: r.does(func(ctx context.Context, _ []string) error {

@@ -18,7 +18,7 @@ import (
 // Words for what one of the two does not have.
 const (
 	notOnMac   = `(?i)\btpm|daemon|uhid|pinentry|\bagent\b|\bPINs?\b|pin-|udev|systemd|loginctl|/dev/|/run/|socket|\bapt\b|security chip|reconnect`
-	notOnLinux = `(?i)secure enclave|touch ?id|\bfingers?\b|\bmacs?\b`
+	notOnLinux = `(?i)secure enclave|touch ?id|\bmacs?\b`
 )
 
 // helps gives all that --help writes, by command; hidden commands are for nobody to read.

@@ -93,11 +93,16 @@ func (f *reading) byPIN(why string) {
 	}
 }
 
-// byFinger signs in with a finger, and no PIN is typed.
+// byFinger signs in with a finger, once the prompt is open, and no PIN is typed.
 func (f *reading) byFinger(why string) {
 	f.Helper()
 	f.person.SetTouch(ctaptest.Hold)
+	select {
+	case <-f.person.Opened(): // by what was asked before
+	default:
+	}
 	ended := f.begin()
+	<-f.person.Opened()
 	f.fprintd.Wait()
 	f.fprintd.Say(fprinttest.Match)
 	if err := <-ended; err != nil {

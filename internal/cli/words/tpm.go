@@ -19,7 +19,11 @@ func TPM() Words {
   4  refused, or cancelled by you
   5  the daemon, the TPM or the store is not available, or not set up
   6  the PIN is wrong or locked`,
-		List:       "Lists all passkeys of this machine, without asking for the PIN.",
+		List: "Lists all passkeys of this machine, without asking for the PIN.",
+		ListGone: `When the TPM was cleared or changed, its passkeys cannot be used any more: they are listed as
+such as far as their names can still be read, and the command fails.
+
+`,
 		Audit:      "The daemon writes down what happens to your passkeys: created, used, refused, renamed,\ndeleted, wrong PINs, a reset.",
 		AuditEvent: "only this `event`, such as used, refused, deleted or \"PIN wrong\"",
 		Reset:      "Destroy all passkeys and the PIN",

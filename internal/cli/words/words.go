@@ -19,6 +19,7 @@ type Words struct {
 	Short, Long, Exits string
 	// Of commands.
 	List, Audit, AuditEvent    string
+	ListGone                   string // a paragraph, or nothing
 	Reset, ResetLong           string
 	Config, ConfigLong         string
 	AlwaysUV, AlwaysUVLong     string
