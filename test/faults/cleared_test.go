@@ -46,12 +46,12 @@ func TestTPMIsCleared(t *testing.T) {
 			t.Errorf("%s: %v", o.name, err)
 		}
 	}
-	if s := w.status(); s.Problem == nil || !strings.Contains(s.Problem.Hint, "run `localpasskey setup`") {
+	if s := w.status(); s.Problem == nil || !strings.Contains(s.Problem.Hint, "then `localpasskey setup`") {
 		t.Errorf("status %+v", s)
 	}
 	findings := doctor.Examine(t.Context(), doctor.Machine{Root: "/", UID: os.Getuid(), Socket: path, Version: "1.2.3"})
 	found := slices.IndexFunc(findings, func(f doctor.Finding) bool { return f.Check == "set-up" })
-	if f := findings[found]; f.State != doctor.Problem || !strings.Contains(f.Text, "TPM") || !strings.Contains(f.Hint, "move the store away") {
+	if f := findings[found]; f.State != doctor.Problem || !strings.Contains(f.Text, "TPM") || !strings.Contains(f.Hint, "mv "+w.path) {
 		t.Errorf("doctor says %+v", f)
 	} else {
 		t.Logf("doctor says: %s; hint: %s", f.Text, f.Hint)
