@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"strings"
@@ -125,9 +126,7 @@ func (i *impostor) create(t *testing.T, origin string) said {
 func (i *impostor) get(t *testing.T, origin string, more map[string]any) said {
 	t.Helper()
 	options := map[string]any{"challenge": "AAAA", "userVerification": "discouraged"}
-	for name, value := range more {
-		options[name] = value
-	}
+	maps.Copy(options, more)
 	return i.says(t, map[string]any{"op": "get", "origin": origin, "options": options})
 }
 
