@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/enclave/securitytest"
@@ -94,7 +95,9 @@ func TestFingersChanged(t *testing.T) {
 
 func TestTwoAtOnce(t *testing.T) {
 	c := ready(t)
-	other := local.New(c.config)
+	busy := c.config
+	busy.Rest = time.Hour // as with a request that goes on and on
+	other := local.New(busy)
 	if _, err := ctap.ReadPasskeys(t.Context(), other.Channel(ctap.Caller{UID: os.Getuid(), Door: ctap.DoorSocket})); err != nil {
 		t.Fatal(err)
 	}

@@ -6,7 +6,8 @@
 //	                        └─► store ◄── its key, from the Secure Enclave
 //
 // Invariants:
-//   - The store is open from the first request to Close, and by one program at a time.
+//   - The store is open while requests are under way and for a moment after, by one program
+//     at a time: others wait for their turn. Tokens end with it.
 //   - Its key is never on a disk: a key of the Secure Enclave, which wants no finger,
 //     makes it anew each time. Another Mac cannot.
 //   - A reset makes another such key first; what is in the store is of no use then.

@@ -1,6 +1,7 @@
 package local
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"sync"
+	"time"
 
 	"github.com/localpasskey/localpasskey/internal/authenticator"
 	"github.com/localpasskey/localpasskey/internal/cbor"
@@ -26,14 +28,23 @@ type Config struct {
 	Person  func(p enclave.Protection) (user authenticator.User, canAsk func() bool)
 	Version string
 	Log     *slog.Logger
+	// Rest is how long after a request the store is closed, for other programs to have
+	// their turn; 0 for the usual time.
+	Rest time.Duration
 }
+
+// usualRest is ours: longer than there is between a token and the command that it is for,
+// and shorter than the store waits for another program.
+const usualRest = 300 * time.Millisecond
 
 // Local is one person's authenticator, in this program.
 type Local struct {
 	Config
 
 	mu     sync.Mutex
-	opened *opened // nil until it is open
+	opened *opened // nil while it is closed
+	using  int     // requests under way
+	rest   *time.Timer
 	closed bool
 }
 
@@ -58,7 +69,12 @@ func (l *Local) SetUp(ctx context.Context, p enclave.Protection) error {
 	if c := enclave.Check(l.Security); !c.Enclave {
 		return c.Problem
 	}
-	return l.openLocked(ctx, p)
+	if err := l.openLocked(ctx, p); err != nil {
+		return err
+	}
+	l.using++
+	l.done()
+	return nil
 }
 
 // exists tells whether there is a store.
@@ -67,20 +83,58 @@ func (l *Local) exists() bool {
 	return !errors.Is(err, fs.ErrNotExist)
 }
 
-// reach gives what is open, opening it first.
-func (l *Local) reach(ctx context.Context) (*opened, error) {
+// reach gives what is open, opening it first. It stays open until done was called.
+func (l *Local) reach(ctx context.Context) (o *opened, done func(), err error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	switch {
 	case l.closed:
-		return nil, store.ErrClosed
+		return nil, nil, store.ErrClosed
 	case l.opened != nil:
-		return l.opened, nil
 	case !l.exists():
-		return nil, notSetUp()
+		return nil, nil, notSetUp()
+	default:
+		if err := l.openLocked(ctx, 0); err != nil {
+			return nil, nil, err
+		}
 	}
-	err := l.openLocked(ctx, 0)
-	return l.opened, err
+	l.using++
+	return l.opened, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.done()
+	}, nil
+}
+
+// done ends one use; after the last one the store rests soon. The caller holds mu.
+func (l *Local) done() {
+	if l.rest != nil {
+		l.rest.Stop()
+	}
+	if l.using--; l.using > 0 {
+		return
+	}
+	l.rest = time.AfterFunc(cmp.Or(l.Rest, usualRest), func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		if l.using > 0 {
+			return
+		}
+		if err := l.release(); err != nil {
+			l.Log.Error("cannot close the store", "cause", err)
+		}
+	})
+}
+
+// release closes the store, if it is open. The caller holds mu.
+func (l *Local) release() error {
+	o := l.opened
+	l.opened = nil
+	if o == nil {
+		return nil
+	}
+	o.ledger.key.Wipe()
+	return errors.Join(o.core.PowerCycle(), o.store.Close())
 }
 
 func notSetUp() error {
@@ -129,13 +183,8 @@ func (o *opened) Erase(ctx context.Context) error {
 func (l *Local) Close() error {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	o := l.opened
-	l.opened, l.closed = nil, true
-	if o == nil {
-		return nil
-	}
-	o.ledger.key.Wipe()
-	return errors.Join(o.core.PowerCycle(), o.store.Close())
+	l.closed = true
+	return l.release()
 }
 
 // Account is the user's own.
@@ -173,10 +222,11 @@ func (ch *channel) Vendor(ctx context.Context, command ctap.Command, params cbor
 	case command == ctap.CommandSetup:
 		return nil, ch.local.explained(ctx, ch.local.SetUp(ctx, enclave.BiometryAny))
 	}
-	o, err := ch.local.reach(ctx)
+	o, done, err := ch.local.reach(ctx)
 	if err != nil {
 		return nil, ch.local.explained(ctx, err)
 	}
+	defer done()
 	if command == ctap.CommandReconnect {
 		return nil, o.core.PowerCycle()
 	}
@@ -191,6 +241,7 @@ type core struct {
 	caller ctap.Caller
 
 	mu      sync.Mutex
+	of      *opened // whose channel it is
 	channel ctap.Authenticator
 }
 
@@ -201,12 +252,13 @@ func (c *core) Exchange(ctx context.Context, request []byte) ([]byte, error) {
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.channel == nil {
-		o, err := c.local.reach(ctx)
-		if err != nil {
-			return nil, c.local.explained(ctx, err)
-		}
-		c.channel = o.core.Channel(c.caller.Door)
+	o, done, err := c.local.reach(ctx)
+	if err != nil {
+		return nil, c.local.explained(ctx, err)
+	}
+	defer done()
+	if c.of != o {
+		c.of, c.channel = o, o.core.Channel(c.caller.Door)
 	}
 	return ctap.Serve(ctx, c.channel, request), nil
 }
@@ -226,8 +278,9 @@ func (l *Local) explained(ctx context.Context, err error) error {
 // status tells the state, and the problem where there is one.
 func (l *Local) status(ctx context.Context) *ctap.StatusResponse {
 	response := &ctap.StatusResponse{Version: l.Version, SetUp: l.exists(), Hardware: "Secure Enclave", Prompt: ctap.PromptTouchID}
-	o, err := l.reach(ctx)
+	o, done, err := l.reach(ctx)
 	if err == nil {
+		defer done()
 		err = o.describe(ctx, o.ledger.keys(), response)
 	}
 	if err != nil && response.SetUp {

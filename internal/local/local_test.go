@@ -37,6 +37,8 @@ type mac struct {
 	// buttons are what is pressed where a panel asks which account, by title.
 	buttons []string
 	panels  []touchid.Question
+	// asking, where it is set, gets a value when the sheet is there; it stays until answer ends.
+	asking, answer chan struct{}
 	// demanded is for which protections somebody was to be asked.
 	demanded []enclave.Protection
 }
@@ -55,6 +57,11 @@ func newMac(t *testing.T) *mac {
 // Ask is the sheet.
 func (m *mac) Ask(_ context.Context, reason string) (*gesture.Gesture, error) {
 	m.reasons = append(m.reasons, reason)
+	if m.asking != nil {
+		m.asking <- struct{}{}
+		<-m.answer
+		m.asking = nil
+	}
 	if m.refuse != nil {
 		return nil, m.refuse
 	}
@@ -393,18 +400,63 @@ func TestOthers(t *testing.T) {
 	if _, err := l.Channel(me()).Vendor(t.Context(), ctap.CommandReconnect, nil); err != nil {
 		t.Error(err)
 	}
-	second := m.open()
-	if _, err := ctap.ReadPasskeys(t.Context(), second.Channel(me())); err == nil {
-		t.Error("two programs have the store open")
-	}
 	if err := l.Close(); err != nil {
 		t.Fatal(err)
 	}
 	if _, err := l.Channel(me()).GetInfo(t.Context()); err == nil {
 		t.Error("a closed store answered")
 	}
-	if _, err := ctap.ReadPasskeys(t.Context(), second.Channel(me())); err != nil {
-		t.Errorf("the second, once the first is closed: %v", err)
+}
+
+// TestTurns: programs that are open at once have the store in turn, and count on where the
+// other was. Only while one asks the person has the other to be told so.
+func TestTurns(t *testing.T) {
+	t.Parallel()
+	m := newMac(t)
+	first := m.ready().Channel(me())
+	second := m.open().Channel(me())
+	made := m.register(first, "alice")
+	last := uint32(0)
+	for range 3 {
+		for name, ch := range map[string]ctap.Authenticator{"first": first, "second": second} {
+			got, err := ch.GetAssertion(t.Context(), signIn())
+			if err != nil {
+				t.Fatalf("%s: %v", name, err)
+			}
+			if count := verify(t, made, got).SignCount; count != last+1 {
+				t.Errorf("%s: %d after %d", name, count, last)
+			}
+			last++
+		}
+	}
+	// One's token is the other's to outlast.
+	platform := ctap.Platform{Authenticator: first, Protocol: pinuv.Two}
+	token, err := platform.TokenWithUV(t.Context(), ctap.PermissionCredentialManagement, "")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer token.Wipe()
+	if _, err := ctap.ManageCredentials(t.Context(), first, token, ctap.GetCredsMetadata, nil); err != nil {
+		t.Errorf("with a token, at once: %v", err)
+	}
+
+	m.asking, m.answer = make(chan struct{}), make(chan struct{})
+	ended := make(chan error, 1)
+	go func() {
+		_, err := first.GetAssertion(t.Context(), signIn())
+		ended <- err
+	}()
+	<-m.asking
+	_, err = ctap.ReadPasskeys(t.Context(), second)
+	if p, ok := errors.AsType[*ctap.Problem](err); !ok || p.Hint == "" {
+		t.Errorf("while the first asks: %v", err)
+	}
+	close(m.answer)
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+	if list, err := ctap.ReadPasskeys(t.Context(), second); err != nil || len(list) != 1 {
+		t.Errorf("after that: %v, %v", list, err)
 	}
 }
 
