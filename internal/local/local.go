@@ -69,12 +69,9 @@ func (l *Local) SetUp(ctx context.Context, p enclave.Protection) error {
 	if c := enclave.Check(l.Security); !c.Enclave {
 		return c.Problem
 	}
-	if err := l.openLocked(ctx, p); err != nil {
-		return err
-	}
-	l.using++
-	l.done()
-	return nil
+	err := l.openLocked(ctx, p)
+	l.restSoon()
+	return err
 }
 
 // exists tells whether there is a store.
@@ -102,17 +99,15 @@ func (l *Local) reach(ctx context.Context) (o *opened, done func(), err error) {
 	return l.opened, func() {
 		l.mu.Lock()
 		defer l.mu.Unlock()
-		l.done()
+		l.using--
+		l.restSoon()
 	}, nil
 }
 
-// done ends one use; after the last one the store rests soon. The caller holds mu.
-func (l *Local) done() {
+// restSoon has the store closed in a while, unless it is in use then. The caller holds mu.
+func (l *Local) restSoon() {
 	if l.rest != nil {
 		l.rest.Stop()
-	}
-	if l.using--; l.using > 0 {
-		return
 	}
 	l.rest = time.AfterFunc(cmp.Or(l.Rest, usualRest), func() {
 		l.mu.Lock()
