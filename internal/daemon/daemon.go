@@ -197,8 +197,7 @@ func (d *Daemon) Close() error {
 	if o == nil {
 		return err
 	}
-	defer o.dropHeld()
-	return errors.Join(err, o.core.PowerCycle(), o.store.Close())
+	return errors.Join(err, o.end())
 }
 
 // Hardware tells whether the TPM can be reached: nil, or what stands in the way.
@@ -277,7 +276,7 @@ func (d *Daemon) letGo() error {
 	}
 	d.opened = nil
 	d.mu.Unlock()
-	return errors.Join(o.core.PowerCycle(), o.store.Close())
+	return o.end()
 }
 
 // join opens the store, has take find its keys in the TPM, and puts the
@@ -332,6 +331,14 @@ func (o *opened) Erase(ctx context.Context) error {
 		return errors.Join(err, eraseErr, o.store.Close())
 	}
 	return err
+}
+
+// end closes the store. Channels that have it reach for another from then on, and no finger
+// stands for its PIN, nor for one that was typed for a request that ends here.
+func (o *opened) end() error {
+	o.over.Store(true)
+	defer o.dropHeld()
+	return errors.Join(o.core.PowerCycle(), o.store.Close())
 }
 
 // abandon has the next request open the store anew.

@@ -90,8 +90,7 @@ func (d *Daemon) lookForLoss(ctx context.Context, err error) {
 	}
 	d.tellLoss(ctx, err, o.store)
 	d.opened = nil
-	o.over.Store(true)
-	if err := errors.Join(o.core.PowerCycle(), o.store.Close()); err != nil {
+	if err := o.end(); err != nil {
 		d.Log.ErrorContext(ctx, "cannot close the store whose keys are gone", "cause", err)
 	}
 }

@@ -148,3 +148,17 @@ func TestLossInTheLog(t *testing.T) {
 		t.Errorf("the log names a site or an account: %s", logged)
 	}
 }
+
+// Who is connected while the store is moved away and made anew has the new one.
+func TestMovedAway(t *testing.T) {
+	t.Parallel()
+	r := newRig(t)
+	r.setup()
+	r.setPIN()
+	connected := r.channel()
+	check(t, register(t.Context(), connected))
+	check(t, os.Rename(r.d.StorePath, r.d.StorePath+".gone"))
+	r.setup()
+	r.setPIN()
+	check(t, register(t.Context(), connected))
+}
