@@ -31,6 +31,8 @@ interface Safe {
   close(port: MessagePort): void;
   aborted(signal: AbortSignal): boolean;
   reason(signal: AbortSignal): unknown;
+  /** When the page is read, and when it is complete. */
+  onLoad(hear: () => void): void;
   onAbort(signal: AbortSignal, hear: () => void): void;
   offAbort(signal: AbortSignal, hear: () => void): void;
   Promise: PromiseConstructor;

@@ -33,13 +33,17 @@
       reject(safe.reason(/** @type {AbortSignal} */ (signal)));
     };
     // Only an answer to the first word brings the request on its way: nothing is under way
-    // when the browser's own function takes over.
+    // when the browser's own function takes over. Who answers before anything was asked is
+    // another listener of this page, which may stand before the relay: it is not heard.
+    let asked = false;
     const deaf = safe.later(() => { end(); resolve({ browser: true }); }, relayMilliseconds);
     safe.listen(here, (message) => {
       if (message.ready) {
+        if (asked) return;
+        asked = true;
         safe.never(deaf);
         safe.send(here, { op, options });
-      } else {
+      } else if (asked || message.browser) {
         end();
         resolve(message);
       }
@@ -141,7 +145,15 @@
   if (safe.descriptor(Credential, "getClientCapabilities")) replace(Credential, "getClientCapabilities", capabilities);
   for (const name of abilities) if (name.startsWith("signal")) replace(Credential, name, signal);
   // Whichever extension comes first: who makes them so that nobody can change them, has the
-  // last word. The popup says so.
+  // last word, and the popup says so. Firefox runs other extensions' scripts when it has read
+  // them, which can be long after ours.
   const locked = (/** @type {object} */ where) => safe.descriptor(where, "create")?.configurable === false;
-  safe.later(() => { if (locked(Container) || locked(credentials)) ask("lockedOut", {}); }, 0);
+  let told = false;
+  const look = () => {
+    if (told || !locked(Container) && !locked(credentials)) return;
+    told = true;
+    ask("lockedOut", {});
+  };
+  safe.later(look, 0);
+  safe.onLoad(look);
 })();

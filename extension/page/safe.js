@@ -98,6 +98,7 @@
     listen: (port, listener) => hear(port, (/** @type {any} */ event) => listener(heard(event))),
     aborted: getter(AbortSignal.prototype, "aborted"), reason: getter(AbortSignal.prototype, "reason"),
     onAbort: (signal, listener) => on(signal, "abort", listener), offAbort: (signal, listener) => off(signal, "abort", listener),
+    onLoad: (listener) => { on(document, "DOMContentLoaded", listener); on(window, "load", listener); },
     Promise, DOMException, TypeError, Credential: PublicKeyCredential,
     Container: CredentialsContainer.prototype, credentials: navigator.credentials,
     attestation: AuthenticatorAttestationResponse.prototype, assertion: AuthenticatorAssertionResponse.prototype,

@@ -74,6 +74,7 @@ func TestNeighbours(t *testing.T) {
 			{"wraps before", wrapping, false, ours},
 			{"wraps after", wrapping, true, ours},
 			{"locks before", locking, false, "theirs"},
+			{"listens before", listening, false, ours},
 			{"listens after", listening, true, ours},
 		} {
 			t.Run(name+" "+c.name, func(t *testing.T) {
@@ -114,13 +115,23 @@ func (s *station) beside(t *testing.T, url string, locked bool) browser.Page {
 	}
 }
 
-// saysLockedOut: the popup says so on that page.
+// saysLockedOut: the popup says so on that page, once the page has found it out.
 func (s *station) saysLockedOut(t *testing.T, p browser.Page) {
 	t.Helper()
+	const want = "Another extension has taken over passkeys on this page, and lets nobody else in."
 	popup := s.extensionPage(t, "ui/popup.html")
 	check(t, p.(browser.Keyed).Front(t.Context()))
-	reload(t, popup)
-	wants(t, popup, `document.getElementById("what").textContent`, "Another extension has taken over passkeys on this page, and lets nobody else in.")
+	for end := time.Now().Add(patience); ; {
+		reload(t, popup)
+		var said string
+		check(t, popup.Evaluate(t.Context(), `document.getElementById("what").textContent`, &said))
+		if said == want {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("the popup says %q, want %q", said, want)
+		}
+	}
 }
 
 // reload loads a page of the extension's again: a popup in a tab of its own looks at itself,
