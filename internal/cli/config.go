@@ -9,6 +9,7 @@ import (
 
 	"github.com/localpasskey/localpasskey/internal/cli/view"
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctap/finger"
 	"github.com/localpasskey/localpasskey/internal/demand"
 )
 
@@ -26,9 +27,9 @@ func (r *run) configCommand() *cobra.Command {
 					return err
 				}
 				if asJSON {
-					return view.ConfigJSON(r.Out, info, s.fingers(ctx))
+					return view.ConfigJSON(r.Out, info, finger.Ask(ctx, s.Client))
 				}
-				return view.Config(r.Out, info, s.fingers(ctx), r.words)
+				return view.Config(r.Out, info, finger.Ask(ctx, s.Client), r.words)
 			})
 		}),
 	}

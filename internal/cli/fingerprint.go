@@ -10,16 +10,6 @@ import (
 	"github.com/localpasskey/localpasskey/internal/demand"
 )
 
-// fingers asks the daemon how it stands with fingers; one that has no word for them offers
-// none.
-func (s *session) fingers(ctx context.Context) *finger.State {
-	state, err := ctap.Call[finger.State](ctx, s.Client, finger.Command, nil)
-	if err != nil {
-		return &finger.State{Unavailable: true}
-	}
-	return state
-}
-
 // fingerprintCommand changes whether, and for how long, a finger stands for the PIN.
 func (r *run) fingerprintCommand() *cobra.Command {
 	pins := pinSource{run: r}
@@ -28,7 +18,7 @@ func (r *run) fingerprintCommand() *cobra.Command {
 		Long: demand.FingerprintHelp, Args: cobra.ExactArgs(1),
 		RunE: r.does(func(ctx context.Context, args []string) error {
 			return r.within(ctx, func(s *session) error {
-				state := s.fingers(ctx)
+				state := finger.Ask(ctx, s.Client)
 				seconds, done, err := demand.Fingerprint(args[0], state)
 				if err != nil || seconds == state.Seconds {
 					return r.saying(done, refusal(err))

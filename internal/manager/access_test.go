@@ -50,7 +50,10 @@ func checkAccess(ctx context.Context, t *testing.T, b *browser.Chromium) {
 	if err != nil {
 		t.Fatalf("axe-core is not installed: %v (`make e2e` does it)", err)
 	}
-	a := newDaemon(t, "github.com alice", "bank.example bob", "accounts.shop.example carol@mail.example", "gitlab.com alice", "mail.example alice", "ssh: alice")
+	a := newDaemonOn(t, silentBus, "github.com alice", "bank.example bob", "accounts.shop.example carol@mail.example", "gitlab.com alice", "mail.example alice", "ssh: alice")
+	if refused := a.ask(t, "configure", ConfigureRequest{Setting: "fingerprint", Value: "on", PIN: []byte(pin)}, nil); refused != "" {
+		t.Fatal(refused)
+	}
 	const list = `{"format":"localpasskey inventory","version":1,"device":"desktop","exported":"2026-01-02T03:04:05Z","passkeys":[]}`
 	for name, look := range map[string]browser.Look{
 		"": {Width: 1100, Height: 640}, "dark": {Width: 1100, Height: 640, Dark: true}, "360": {Width: 360, Height: 740},

@@ -26,12 +26,19 @@ const pin = "correct horse"
 // ("service account").
 func newDaemon(t *testing.T, passkeys ...string) *API {
 	t.Helper()
+	return newDaemonOn(t, "", passkeys...)
+}
+
+// newDaemonOn is newDaemon with fingerprints by the bus of that address.
+func newDaemonOn(t *testing.T, bus string, passkeys ...string) *API {
+	t.Helper()
 	chip, err := swtpm.Start(t.Context(), t.TempDir())
 	check(t, err)
 	t.Cleanup(func() { check(t, chip.Close()) })
 	d := daemon.New(daemon.Config{
 		StorePath: filepath.Join(t.TempDir(), "passkeys.db"), OpenTPM: chip.Opener(), Version: "test",
 		User: ctaptest.NewPerson(ctaptest.Auto, 0, pin), BuiltInUV: func() bool { return true }, Log: slog.New(slog.DiscardHandler),
+		FingerprintBus: bus,
 	})
 	t.Cleanup(func() { check(t, d.Close()) })
 	caller := ctap.Caller{UID: os.Getuid(), Door: ctap.DoorSocket, Programs: []string{"localpasskey"}}
@@ -98,6 +105,39 @@ func (a *API) names(t *testing.T) (names string, ids []string) {
 		list, ids = append(list, p.Service+" "+p.UserName), append(ids, p.ID)
 	}
 	return strings.Join(list, ", "), ids
+}
+
+// silentBus is where no bus is: fingers are offered, and fprintd does not answer.
+const silentBus = "unix:path=/nonexistent"
+
+// TestFingerSetting: whether a finger may stand for the PIN is changed by the PIN, and told
+// with what is in its way. Where none can, nothing is offered.
+func TestFingerSetting(t *testing.T) {
+	var settings Settings
+	change := func(a *API, value, pin string) (done Done, refused string) {
+		refused = a.ask(t, "configure", ConfigureRequest{Setting: "fingerprint", Value: value, PIN: []byte(pin)}, &done)
+		settings = Settings{}
+		if no := a.ask(t, "settings", nil, &settings); no != "" {
+			t.Fatal(no)
+		}
+		return done, refused
+	}
+	a := newDaemonOn(t, silentBus)
+	if _, refused := change(a, "on", "wrong"); !strings.Contains(refused, "PIN_INVALID") || settings.Fingers == nil || *settings.Fingers != (Fingers{}) {
+		t.Errorf("%q, %+v", refused, settings.Fingers)
+	}
+	if done, refused := change(a, "on", pin); refused != "" || !strings.Contains(done.Done, "for 8 h") || settings.Fingers.Span != "8 h" || settings.Fingers.Trouble != "fprintd does not answer" || settings.Fingers.Hint == "" {
+		t.Errorf("%+v, %q, %+v", done, refused, settings.Fingers)
+	}
+	if done, refused := change(a, "on", ""); refused != "" || done.Done != "It is on already." {
+		t.Errorf("%+v, %q", done, refused)
+	}
+	if _, refused := change(a, "off", pin); refused != "" || *settings.Fingers != (Fingers{}) {
+		t.Errorf("%q, %+v", refused, settings.Fingers)
+	}
+	if _, refused := change(newDaemon(t), "on", pin); !strings.Contains(refused, "a finger cannot stand for the PIN here") || settings.Fingers != nil {
+		t.Errorf("%q, %+v", refused, settings.Fingers)
+	}
 }
 
 func TestRename(t *testing.T) {

@@ -19,7 +19,7 @@ import (
 var errPulled = errors.New("the daemon has hung up")
 
 func changeSettings(ctx context.Context, t *testing.T, b browser.Browser) {
-	v, _ := visit(ctx, t, b, newDaemon(t, "a.example alice"))
+	v, _ := visit(ctx, t, b, newDaemonOn(t, silentBus, "a.example alice"))
 	v.does(t, `$("show-settings").click()`)
 	v.wants(t, `await until(() => $("change-always-uv").textContent === "Turn off…") && seen("tools")`, "false")
 	v.wants(t, `$("setting-pin").textContent + $("setting-min-pin").textContent + ($("setting-hardware").textContent.length > 10)`, "Set. 8 tries left.4 characters.true")
@@ -32,8 +32,13 @@ func changeSettings(ctx context.Context, t *testing.T, b browser.Browser) {
 	v.wants(t, `await until(() => document.querySelector("#configure .trouble").textContent.includes("4 to 63"))`, "true")
 	v.does(t, `$("configure").close(); $("min-pin").value = "13"; $("change-min-pin").click(); type("configure-pin", "`+pin+`"); document.querySelector("#configure [type=submit]").click()`)
 	v.wants(t, `await until(() => $("setting-min-pin").textContent === "13 characters.") && $("min-pin").min`, "13")
+	v.wants(t, `$("setting-finger").textContent + seen("finger-trouble") + $("change-finger").textContent`, "Off: the PIN is typed each time.falseTurn on…")
+	v.does(t, `$("change-finger").click(); type("configure-pin", "`+pin+`"); document.querySelector("#configure [type=submit]").click()`)
+	v.wants(t, `await until(() => $("setting-finger").textContent.startsWith("On: for 8 h ")) && seen("finger-trouble") && $("finger-trouble").textContent.includes("fprintd does not answer")`, "true")
+	v.does(t, `$("change-finger").click(); type("configure-pin", "`+pin+`"); document.querySelector("#configure [type=submit]").click()`)
+	v.wants(t, `await until(() => $("change-finger").textContent === "Turn on…") && seen("finger-trouble")`, "false")
 	v.does(t, `$("show-history").click()`)
-	v.wants(t, `await until(() => [...document.querySelectorAll("#entries tr")].filter((r) => r.children[1].textContent === "settings changed").length === 2)`, "true")
+	v.wants(t, `await until(() => [...document.querySelectorAll("#entries tr")].filter((r) => r.children[1].textContent === "settings changed").length === 4)`, "true")
 	check(t, v.Close(ctx))
 }
 

@@ -15,7 +15,7 @@ func useFingerPage(ctx context.Context, t *testing.T, b browser.Browser) {
 	v, _ := visit(ctx, t, b, api)
 	v.wants(t, `await until(() => $("pin-state").textContent === "Touch ID") && rows()`, "example.com octocat")
 	v.does(t, `$("show-settings").click()`)
-	v.wants(t, `await until(() => $("setting-hardware").textContent.includes("Secure Enclave")) && seen("setting-pin") + "" + seen("change-min-pin")`, "falsefalse")
+	v.wants(t, `await until(() => $("setting-hardware").textContent.includes("Secure Enclave")) && seen("setting-pin") + "" + seen("change-min-pin") + seen("finger-card")`, "falsefalsefalse")
 	v.does(t, `$("show-passkeys").click(); press($("grid"), "End"); press($("grid"), "Enter")`)
 	v.wants(t, `$("facts").textContent.includes("without a finger the key signs for nobody") + "" + /TPM|PIN/.test($("facts").textContent)`, "truefalse")
 	v.does(t, `$("details").close(); press($("grid"), "Delete")`)

@@ -6,8 +6,10 @@ import (
 	"strings"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
+	"github.com/localpasskey/localpasskey/internal/ctap/finger"
 	"github.com/localpasskey/localpasskey/internal/demand"
 	"github.com/localpasskey/localpasskey/internal/inventory"
+	"github.com/localpasskey/localpasskey/internal/pinuv"
 	"github.com/localpasskey/localpasskey/internal/prompt"
 )
 
@@ -16,10 +18,20 @@ type Settings struct {
 	AlwaysUV       bool `json:"always_uv"`
 	MinPINLength   uint `json:"min_pin_length"` // code points
 	ForcePINChange bool `json:"force_pin_change"`
+	// Fingers is nothing where no finger can stand for the PIN.
+	Fingers *Fingers `json:"fingers,omitempty"`
 }
 
-// ConfigureRequest changes a setting: "always-uv" to "on" or "off", or "min-pin-length"
-// to a number.
+// Fingers is for how long after a PIN a finger stands for it, in words, or "" for never,
+// and why none does although one may.
+type Fingers struct {
+	Span    string `json:"span"`
+	Trouble string `json:"trouble"`
+	Hint    string `json:"hint"`
+}
+
+// ConfigureRequest changes a setting: "always-uv" and "fingerprint" to "on" or "off", or
+// "min-pin-length" to a number.
 type ConfigureRequest struct {
 	Setting string `json:"setting"`
 	Value   string `json:"value"`
@@ -39,35 +51,68 @@ func (a *API) settings(ctx context.Context, c ctap.Authenticator) (*Settings, er
 	return &Settings{
 		AlwaysUV: info.Options["alwaysUv"], MinPINLength: info.MinPINLength,
 		ForcePINChange: info.ForcePINChange != nil && *info.ForcePINChange,
+		Fingers:        fingersOf(finger.Ask(ctx, c)),
 	}, nil
 }
 
+func fingersOf(state *finger.State) *Fingers {
+	if state.Unavailable {
+		return nil
+	}
+	f := &Fingers{}
+	if state.Seconds > 0 {
+		f.Span = demand.Span(state.Seconds)
+	}
+	if state.Problem != nil {
+		f.Trouble, f.Hint = state.Problem.What, state.Problem.Hint
+	}
+	return f
+}
+
 func (a *API) configure(ctx context.Context, c ctap.Authenticator, req *ConfigureRequest) (*Done, error) {
-	info, err := c.GetInfo(ctx)
-	if err != nil {
-		return nil, err
-	}
-	var change demand.Change
-	switch req.Setting {
-	case "always-uv":
-		change, err = demand.AlwaysUV(req.Value, info)
-	case "min-pin-length":
-		change, err = demand.MinPINLength(req.Value, info)
-	default:
-		err = errors.New("there is no such setting")
-	}
+	done, change, err := changeOf(ctx, c, req)
 	if no, ok := errors.AsType[*demand.Refusal](err); ok {
 		return nil, &ctap.Problem{What: no.What, Hint: no.Hint}
 	}
-	if err != nil || change.Subcommand == 0 {
-		return &Done{change.Done}, err
+	if err != nil || change == nil {
+		return &Done{done}, err
 	}
 	token, err := permit(ctx, c, req.PIN, ctap.PermissionConfiguration, "")
 	if err != nil {
 		return nil, err
 	}
 	defer token.Wipe()
-	return &Done{change.Done}, ctap.Configure(ctx, c, token, change.Subcommand, change.Params)
+	return &Done{done}, change(token)
+}
+
+// changeOf gives what is to be done with a token, nothing where it is so already, and what
+// to say then.
+func changeOf(ctx context.Context, c ctap.Authenticator, req *ConfigureRequest) (done string, change func(pinuv.Token) error, err error) {
+	if req.Setting == "fingerprint" {
+		state := finger.Ask(ctx, c)
+		seconds, done, err := demand.Fingerprint(req.Value, state)
+		if err != nil || seconds == state.Seconds {
+			return done, nil, err
+		}
+		return done, func(token pinuv.Token) error { return finger.Set(ctx, c, token, seconds) }, nil
+	}
+	info, err := c.GetInfo(ctx)
+	if err != nil {
+		return "", nil, err
+	}
+	var config demand.Change
+	switch req.Setting {
+	case "always-uv":
+		config, err = demand.AlwaysUV(req.Value, info)
+	case "min-pin-length":
+		config, err = demand.MinPINLength(req.Value, info)
+	default:
+		err = errors.New("there is no such setting")
+	}
+	if err != nil || config.Subcommand == 0 {
+		return config.Done, nil, err
+	}
+	return config.Done, func(token pinuv.Token) error { return ctap.Configure(ctx, c, token, config.Subcommand, config.Params) }, nil
 }
 
 // HideRequest hides passkeys, or brings them back.

@@ -59,6 +59,15 @@ type State struct {
 	Unavailable bool `cbor:"5,keyasint,omitempty"`
 }
 
+// Ask tells how it stands. A daemon that has no word for fingers offers none.
+func Ask(ctx context.Context, a ctap.Authenticator) *State {
+	state, err := ctap.Call[State](ctx, a, Command, nil)
+	if err != nil {
+		return &State{Unavailable: true}
+	}
+	return state
+}
+
 // Set changes the setting; token has ctap.PermissionConfiguration.
 func Set(ctx context.Context, a ctap.Authenticator, token pinuv.Token, seconds uint) error {
 	r := Request{Seconds: &seconds, PINUVAuthProtocol: token.Protocol()}

@@ -14,7 +14,8 @@
  *   reinsert: boolean, finger: boolean, compares: boolean, hardware: string, problem?: Refusal}} State
  * @typedef {{sequence: number, time: number, event: string, service: string, account: string,
  *   detail: string, asked_by: string}} Entry
- * @typedef {{always_uv: boolean, min_pin_length: number, force_pin_change: boolean}} Settings
+ * @typedef {{always_uv: boolean, min_pin_length: number, force_pin_change: boolean, fingers?: Fingers}} Settings
+ * @typedef {{span: string, trouble: string, hint: string}} Fingers
  * @typedef {{device: string, exported: number, here: string[], there: {service: string, user_name: string}[]}} Compared
  * @typedef {{entries: Entry[], gone: number, broken?: number, why?: string}} History
  */

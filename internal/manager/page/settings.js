@@ -11,8 +11,10 @@ export class SettingsView {
   constructor(changed) {
     this.changed = changed;
     this.alwaysUV = true;
+    this.fingers = false;
     element("change-always-uv").addEventListener("click", () => this.askAlwaysUV());
     element("change-min-pin").addEventListener("click", () => this.askMinPIN());
+    element("change-finger").addEventListener("click", () => this.askFingers());
   }
 
   async load() {
@@ -28,6 +30,20 @@ export class SettingsView {
     input("min-pin").min = String(settings.min_pin_length);
     input("min-pin").value = String(settings.min_pin_length);
     element("setting-hardware").textContent = state.hardware;
+    this.showFingers(settings.fingers);
+  }
+
+  /** @param {import("./api.js").Fingers} [fingers] none where no finger can stand for the PIN */
+  showFingers(fingers) {
+    element("finger-card").hidden = !fingers;
+    if (!fingers) return;
+    this.fingers = fingers.span !== "";
+    element("setting-finger").textContent = this.fingers
+      ? `On: for ${fingers.span} after the PIN was typed, or until the screen is locked, a finger on this machine's reader stands for it.`
+      : "Off: the PIN is typed each time.";
+    element("finger-trouble").hidden = fingers.trouble === "";
+    element("finger-trouble").textContent = `It does not work now: ${fingers.trouble}; hint: ${fingers.hint}.`;
+    element("change-finger").textContent = this.fingers ? "Turn off…" : "Turn on…";
   }
 
   askAlwaysUV() {
@@ -35,6 +51,14 @@ export class SettingsView {
     this.ask(`Turn the PIN at every use ${value}?`, this.alwaysUV
       ? "Passkeys made from now on will be presence-only: malware that runs as you can use them without the PIN. Those that you have stay bound to it."
       : "Passkeys made from now on are bound to the PIN by the TPM. Those made in between are not: register them anew.", "always-uv", value);
+  }
+
+  askFingers() {
+    const value = this.fingers ? "off" : "on";
+    this.ask(`Turn the finger in place of the PIN ${value}?`, this.fingers
+      ? "Every use needs the PIN typed from now on."
+      : "After the PIN was typed once, a finger stands for it for 8 hours, or until the screen is locked, another user comes to the front, you log out or the machine sleeps.",
+    "fingerprint", value);
   }
 
   askMinPIN() {
