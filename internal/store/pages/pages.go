@@ -51,9 +51,10 @@ type meta struct {
 
 // check is one walk over a file's tree.
 type check struct {
-	file io.ReaderAt
-	meta meta
-	seen []bool
+	file  io.ReaderAt
+	meta  meta
+	seen  []bool
+	spare [][]byte // pages of memory that nobody reads any more
 }
 
 // page is one page with its overflow, or the body of an inline bucket.
@@ -136,14 +137,15 @@ func readMeta(file io.ReaderAt, at int64) (meta, error) {
 	return m, nil
 }
 
-// read gives the page and marks it, and its overflow, as used.
+// read gives the page and marks it, and its overflow, as used. Whoever is through with it
+// calls done.
 func (c *check) read(id uint64) (page, error) {
 	if id < firstDataPage || id >= c.meta.pages {
 		return page{}, damage("page %d is outside the file", id)
 	}
 	size := int64(c.meta.pageSize)
 	at := int64(id) * size //nolint:gosec // id is below the number of pages, which fit into the file
-	data := make([]byte, size)
+	data := c.buffer()
 	if _, err := c.file.ReadAt(data, at); err != nil {
 		return page{}, err
 	}
@@ -159,12 +161,31 @@ func (c *check) read(id uint64) (page, error) {
 		c.seen[used] = true
 	}
 	if overflow > 0 {
+		c.spare = append(c.spare, data)
 		data = make([]byte, size*int64(overflow+1)) //nolint:gosec // bounded by the file's size
 		if _, err := c.file.ReadAt(data, at); err != nil {
 			return page{}, err
 		}
 	}
 	return page{flags: order.Uint16(data[8:]), count: int(order.Uint16(data[10:])), data: data}, nil
+}
+
+// buffer has room for one page.
+func (c *check) buffer() []byte {
+	last := len(c.spare) - 1
+	if last < 0 {
+		return make([]byte, c.meta.pageSize)
+	}
+	b := c.spare[last]
+	c.spare = c.spare[:last]
+	return b
+}
+
+// done lets the next page that is read have this one's memory.
+func (c *check) done(p page) {
+	if len(p.data) == int(c.meta.pageSize) {
+		c.spare = append(c.spare, p.data)
+	}
 }
 
 // freelist checks the list of pages to be written to next: a page that is both
@@ -174,6 +195,7 @@ func (c *check) freelist() error {
 	if err != nil {
 		return err
 	}
+	defer c.done(p)
 	if p.flags != freelistFlag {
 		return damage("the list of free pages is missing")
 	}
@@ -201,6 +223,7 @@ func (c *check) tree(id uint64, from, to []byte) error {
 	if err != nil {
 		return err
 	}
+	defer c.done(p)
 	switch p.flags {
 	case leafFlag:
 		return c.leaf(p, from, to)
@@ -218,7 +241,7 @@ func (c *check) branch(p page, from, to []byte) error {
 		return damage("a branch without leaves")
 	}
 	order := binary.NativeEndian
-	items := p.items()
+	items := p.items(from, to)
 	for i := range p.count {
 		element, err := p.element(i)
 		if err != nil {
@@ -228,9 +251,6 @@ func (c *check) branch(p page, from, to []byte) error {
 		if keys[i], _, err = items.next(i, order.Uint32(element), order.Uint32(element[4:]), 0); err != nil {
 			return err
 		}
-	}
-	if err := inOrder(keys, from, to); err != nil {
-		return err
 	}
 	for i, child := range children {
 		end := to
@@ -245,19 +265,17 @@ func (c *check) branch(p page, from, to []byte) error {
 }
 
 func (c *check) leaf(p page, from, to []byte) error {
-	keys := make([][]byte, p.count)
 	order := binary.NativeEndian
-	items := p.items()
+	items := p.items(from, to)
 	for i := range p.count {
 		element, err := p.element(i)
 		if err != nil {
 			return err
 		}
-		key, value, err := items.next(i, order.Uint32(element[4:]), order.Uint32(element[8:]), order.Uint32(element[12:]))
+		_, value, err := items.next(i, order.Uint32(element[4:]), order.Uint32(element[8:]), order.Uint32(element[12:]))
 		if err != nil {
 			return err
 		}
-		keys[i] = key
 		switch order.Uint32(element) {
 		case 0:
 		case bucketEntryFlag:
@@ -268,7 +286,7 @@ func (c *check) leaf(p page, from, to []byte) error {
 			return damage("an element is of no kind")
 		}
 	}
-	return inOrder(keys, from, to)
+	return nil
 }
 
 // bucket checks a bucket inside a leaf: a root page's number, or, where that is
@@ -298,14 +316,16 @@ func (p page) element(i int) ([]byte, error) {
 
 // items are keys and values as bbolt lays them out: each where the one before it
 // ends, the first behind the table. A page whose table has lost its last elements is
-// told by that, for its first item then lies too far off.
+// told by that, for its first item then lies too far off. Keys ascend.
 type items struct {
-	data []byte
-	end  uint64 // of the item before
+	data     []byte
+	end      uint64 // of the item before
+	before   []byte // its key, or nil
+	from, to []byte // keys lie in [from, to); nil is no bound
 }
 
-func (p page) items() *items {
-	return &items{data: p.data, end: uint64(pageHeaderBytes + p.count*elementBytes)} //nolint:gosec // a count of elements
+func (p page) items(from, to []byte) *items {
+	return &items{data: p.data, end: uint64(pageHeaderBytes + p.count*elementBytes), from: from, to: to} //nolint:gosec // a count of elements
 }
 
 // next gives key and value of the i-th element; pos counts from the element.
@@ -315,18 +335,10 @@ func (s *items) next(i int, pos, keyBytes, valueBytes uint32) (key, value []byte
 	if keyBytes == 0 || end > uint64(len(s.data)) || start != s.end {
 		return nil, nil, damage("an element lies outside its place")
 	}
-	s.end = end
-	return s.data[start : start+uint64(keyBytes)], s.data[start+uint64(keyBytes) : end], nil
-}
-
-func inOrder(keys [][]byte, from, to []byte) error {
-	for i, key := range keys {
-		switch {
-		case i > 0 && bytes.Compare(keys[i-1], key) >= 0,
-			i == 0 && from != nil && bytes.Compare(key, from) < 0,
-			to != nil && bytes.Compare(key, to) >= 0:
-			return damage("keys are out of order")
-		}
+	key, value = s.data[start:start+uint64(keyBytes)], s.data[start+uint64(keyBytes):end]
+	if bytes.Compare(s.before, key) >= 0 || bytes.Compare(key, s.from) < 0 || s.to != nil && bytes.Compare(key, s.to) >= 0 {
+		return nil, nil, damage("keys are out of order")
 	}
-	return nil
+	s.end, s.before = end, key
+	return key, value, nil
 }

@@ -90,7 +90,7 @@ func offsets(t *testing.T, file []byte) (branch, freelist int) {
 		t.Fatal(err)
 	}
 	order := binary.NativeEndian
-	name, value, err := root.items().next(0, order.Uint32(element[4:]), order.Uint32(element[8:]), order.Uint32(element[12:]))
+	name, value, err := root.items(nil, nil).next(0, order.Uint32(element[4:]), order.Uint32(element[8:]), order.Uint32(element[12:]))
 	if err != nil || string(name) != "big" {
 		t.Fatalf("the first bucket is %q, %v", name, err)
 	}

@@ -8,7 +8,6 @@ import (
 	"crypto/sha256"
 	"crypto/subtle"
 	"fmt"
-	"hash"
 
 	"github.com/localpasskey/localpasskey/internal/ctap"
 	"github.com/localpasskey/localpasskey/internal/secret"
@@ -97,12 +96,16 @@ func (k *Keys) Count(tally *[sha256.Size]byte, bucket string, key, value []byte)
 }
 
 // Counter is Count for many entries: it keeps what every MAC with this key begins with,
-// which is two thirds of the work.
+// which is two thirds of the work, and its memory.
 func (k *Keys) Counter(tally *[sha256.Size]byte) func(bucket string, key, value []byte) {
 	h := hmac.New(sha256.New, k.tally.Reveal())
+	var message, sum []byte
 	return func(bucket string, key, value []byte) {
+		message = append(appendPlace(appendLabel(message[:0], bucket), bucket, key), value...)
 		h.Reset()
-		subtle.XORBytes(tally[:], tally[:], sum(h, bucket, append(place(bucket, key), value...)))
+		h.Write(message)
+		sum = h.Sum(sum[:0])
+		subtle.XORBytes(tally[:], tally[:], sum)
 	}
 }
 
@@ -112,22 +115,19 @@ const Version = 2
 // place is version ‖ bucket ‖ 0 ‖ key: keys of one bucket have one length, and
 // bucket names hold no zero byte, so no two places look alike.
 func place(bucket string, key []byte) []byte {
-	out := make([]byte, 0, 1+len(bucket)+1+len(key))
-	out = append(out, Version)
-	out = append(out, bucket...)
-	out = append(out, 0)
-	return append(out, key...)
+	return appendPlace(make([]byte, 0, 1+len(bucket)+1+len(key)), bucket, key)
 }
 
+func appendPlace(to []byte, bucket string, key []byte) []byte {
+	return append(appendLabel(append(to, Version), bucket), key...)
+}
+
+func appendLabel(to []byte, label string) []byte { return append(append(to, label...), 0) }
+
+// mac is the MAC of label ‖ 0 ‖ b.
 func mac(key secret.Bytes, label string, b []byte) []byte {
-	return sum(hmac.New(sha256.New, key.Reveal()), label, b)
-}
-
-// sum is the MAC of label ‖ 0 ‖ b.
-func sum(h hash.Hash, label string, b []byte) []byte {
-	h.Write([]byte(label))
-	h.Write([]byte{0})
-	h.Write(b)
+	h := hmac.New(sha256.New, key.Reveal())
+	h.Write(append(appendLabel(nil, label), b...))
 	return h.Sum(nil)
 }
 
