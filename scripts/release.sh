@@ -64,6 +64,20 @@ compile() {
   done
 }
 
+# changes DIRECTORY FORMAT installs what changed, where the packages of that kind have it.
+changes() {
+  if [ "$2" = rpm ]; then
+    install -m 0644 CHANGELOG.md "$1/CHANGELOG.md"
+    return
+  fi
+  gzip -9n <CHANGELOG.md >"$1/changelog.gz"
+  {
+    printf 'localpasskey (%s-1) unstable; urgency=medium\n\n' "$VERSION"
+    printf '  * What changed is in changelog.gz, beside this file.\n\n'
+    printf ' -- %s  %s\n' "$(sed -n 's/^maintainer: //p' packaging/nfpm.yaml)" "$(date -u -R -d "@$SOURCE_DATE_EPOCH")"
+  } | gzip -9n >"$1/changelog.Debian.gz"
+}
+
 # These two run here, whatever is built.
 GOOS='' GOARCH='' compile "$work/native"
 GOOS='' GOARCH='' go build -modfile=tools/packaging.mod -o "$work/nfpm" github.com/goreleaser/nfpm/v2/cmd/nfpm
@@ -80,6 +94,7 @@ for GOARCH in "${architectures[@]}"; do
     [ "$format" = rpm ] || zsh=share/zsh/vendor-completions
     DESTDIR=$stage PREFIX=/usr BIN=$work/$GOARCH NATIVE=$work/native/localpasskey ZSH=$zsh packaging/install.sh "${programs[@]}" >"$work/installed"
     install -D -m 0644 "$work/copyright" "$stage/usr/share/doc/localpasskey/copyright"
+    changes "$stage/usr/share/doc/localpasskey" "$format"
     find "$stage" -exec touch -h -d "@$SOURCE_DATE_EPOCH" {} +
     ARCH=$GOARCH STAGE=$stage "$work/nfpm" package --config packaging/nfpm.yaml --packager "$format" --target "$out" >"$work/log" ||
       { cat "$work/log" >&2 && exit 1; }

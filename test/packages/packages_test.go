@@ -150,6 +150,9 @@ func TestPackages(t *testing.T) {
 	t.Run("scripts of the rpm", func(t *testing.T) { rpmScripts(t, newRPM) })
 }
 
+// manifest is one of the package's files that are the machine's owner's to change.
+const manifest = "/etc/opt/chrome/native-messaging-hosts/localpasskey.browser.json"
+
 // debLives is a package's life: installed, upgraded, removed, installed, purged.
 func debLives(t *testing.T, oldDeb, oldVersion, newDeb string) {
 	r := newRoot(t)
@@ -190,10 +193,15 @@ func debLives(t *testing.T, oldDeb, oldVersion, newDeb string) {
 	// Removed first, purged later; and nothing to delete.
 	r.dpkg("--install", newDeb)
 	r.stores()
+	r.write(manifest, "changed")
+	r.dpkg("--install", newDeb)
 	r.dpkg("--remove", "localpasskey")
-	r.kept("after a removal", served, other)
+	r.kept("installed over it, and removed", served, other)
+	if content, err := os.ReadFile(r.dir + manifest); err != nil || string(content) != "changed" {
+		t.Errorf("installed over it, and removed, %s is %q, %v", manifest, content, err)
+	}
 	says(t, r.dpkg("--purge", "localpasskey"), "(stores: 2)")
-	r.gone("removed, then purged", "/var/lib/localpasskey")
+	r.gone("removed, then purged", "/var/lib/localpasskey", manifest)
 	r.dpkg("--install", newDeb)
 	if said := r.dpkg("--purge", "localpasskey"); strings.Contains(said, "deleting "+r.dir) {
 		t.Errorf("deletes what is not there:\n%s", said)
@@ -261,6 +269,13 @@ func content(t *testing.T, deb, rpm string) {
 	r := newRoot(t)
 	output(t, nil, "dpkg-deb", "-x", deb, r.dir)
 	listed := strings.Fields(output(t, nil, "rpm", "-qlp", "--nosignature", rpm))
+	for kind, said := range map[string]string{
+		".deb": output(t, nil, "dpkg-deb", "--info", deb, "conffiles"), ".rpm": output(t, nil, "rpm", "-qcp", "--nosignature", rpm),
+	} {
+		if strings.Count(said, "\n") != 3 || !strings.Contains(said, manifest) {
+			t.Errorf("the owner's to change are, in the %s:\n%s", kind, said)
+		}
+	}
 	inDeb := r.files()
 	for _, name := range []string{
 		"/usr/bin/localpasskey", "/usr/share/man/man1/localpasskey.1.gz", "/usr/share/man/man1/localpasskey-doctor.1.gz",
