@@ -42,9 +42,11 @@ type Gate struct {
 
 	wrongInARow atomic.Int32
 
-	// mu guards power, whose end ends every request of that power cycle.
-	mu    sync.Mutex
-	power powerCycle
+	// mu guards power, whose end ends every request of that power cycle. One comes after
+	// the other: of two at once one would be replaced, not ended, under a request of its own.
+	mu      sync.Mutex
+	power   powerCycle
+	cycling sync.Mutex
 }
 
 type powerCycle struct {
@@ -71,6 +73,8 @@ func newPowerCycle() powerCycle {
 // requests are cancelled and everything volatile is forgotten, among it the
 // wrong PINs in a row.
 func (g *Gate) PowerCycle() error {
+	g.cycling.Lock()
+	defer g.cycling.Unlock()
 	g.current().end()
 	g.turn <- struct{}{} // whoever holds it has just been cancelled
 	defer func() { <-g.turn }()
