@@ -12,6 +12,8 @@
 //
 // Invariants:
 //   - Silence refuses, and never approves.
+//   - A no is told at once; the choice is shown after it, until it is made, for a time, or
+//     until the next question.
 //   - Whatever the programs do, the first question of each after a yes is shown, unless
 //     many were refused just before.
 //
@@ -40,20 +42,26 @@ const (
 	growth      = 3
 	longestStop = 15 * time.Minute
 	forgotten   = time.Hour // after the last no
-	offerAt     = 3         // the no to a program that brings the choice to hear no more
+	offerAt     = 3         // from this no to a program on the choice to hear no more is shown, until it is made
 	maxPrograms = 100       // more are counted together
+	offerLasts  = 30 * time.Second
 )
 
 // User asks by another User, and not too often. It is an authenticator.User.
 type User struct {
 	// User asks.
 	User authenticator.User
-	// Bar asks whether this program is not to be heard any more; nil to never ask that.
+	// Bar asks whether this program is not to be heard any more, until ctx ends; nil to
+	// never ask that.
 	Bar func(ctx context.Context, program string) bool
 
 	mu       sync.Mutex
 	programs map[string]*record
 	all      record
+
+	// offer is the choice that is shown, or was. A question takes its place.
+	offer sync.Mutex
+	close func() // guarded by offer
 }
 
 var _ authenticator.User = (*User)(nil)
@@ -64,6 +72,7 @@ type record struct {
 	last   time.Time
 	until  time.Time // silent
 	barred bool
+	chose  bool // whether it is to be barred
 }
 
 // Approve asks, unless the program is to be silent.
@@ -72,16 +81,48 @@ func (u *User) Approve(ctx context.Context, ask authenticator.Ask) (authenticato
 	if u.silent(name) {
 		return authenticator.Approval{}, ctap.OperationDenied
 	}
+	u.closeOffer()
 	approval, err := u.User.Approve(ctx, ask)
 	switch {
 	case err == nil:
 		u.said(name, true)
 	case ctx.Err() == nil && errors.Is(err, ctap.OperationDenied) && !errors.Is(err, pinentry.ErrNotShown):
-		if u.said(name, false) == offerAt && name != "" && u.Bar != nil && u.Bar(ctx, name) {
-			u.bar(name)
+		if u.said(name, false) && name != "" && u.Bar != nil {
+			u.offerToBar(name)
 		}
 	}
 	return approval, err
+}
+
+// offerToBar asks whether a program is to be heard no more, beside the request: the no is
+// told at once, for until then something else may still answer yes, such as a finger.
+func (u *User) offerToBar(name string) {
+	u.closeOffer()
+	ctx, end := context.WithTimeout(context.Background(), offerLasts)
+	closed := make(chan struct{})
+	u.offer.Lock()
+	defer u.offer.Unlock()
+	u.close = func() { end(); <-closed }
+	go func() {
+		defer close(closed)
+		defer end()
+		bar := u.Bar(ctx, name)
+		u.mu.Lock()
+		defer u.mu.Unlock()
+		if r := u.of(name); ctx.Err() == nil {
+			r.barred, r.chose = bar, true
+		}
+	}()
+}
+
+// closeOffer has the choice off the screen before a question is on it.
+func (u *User) closeOffer() {
+	u.offer.Lock()
+	defer u.offer.Unlock()
+	if u.close != nil {
+		u.close()
+		u.close = nil
+	}
 }
 
 // who names a program; "" where nobody can tell.
@@ -127,23 +168,24 @@ func (u *User) of(name string) *record {
 	return r
 }
 
-// said takes up an answer, and tells which no in a row it was.
-func (u *User) said(name string, yes bool) int {
+// said takes up an answer, and tells whether it was one no too many.
+func (u *User) said(name string, yes bool) (tooMany bool) {
 	u.mu.Lock()
 	defer u.mu.Unlock()
 	r := u.of(name)
 	if yes {
 		*r, u.all = record{}, record{}
-		return 0
+		return false
 	}
 	if r != &u.all {
 		u.all.no(allFree)
 	}
-	return r.no(ownFree)
+	r.no(ownFree)
+	return r.noes >= offerAt && !r.chose
 }
 
 // no counts one more, and makes the silence after it.
-func (r *record) no(free int) int {
+func (r *record) no(free int) {
 	now := time.Now()
 	if now.Sub(r.last) >= forgotten {
 		r.noes = 0
@@ -157,12 +199,4 @@ func (r *record) no(free int) int {
 	if r.noes > free {
 		r.until = now.Add(pause)
 	}
-	return r.noes
-}
-
-// bar hears a program no more, until this process ends.
-func (u *User) bar(name string) {
-	u.mu.Lock()
-	defer u.mu.Unlock()
-	u.of(name).barred = true
 }

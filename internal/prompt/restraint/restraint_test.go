@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -57,6 +58,7 @@ func TestSilenceGrows(t *testing.T) {
 				shownAt = append(shownAt, time.Since(began).Round(time.Second))
 			}
 		}
+		synctest.Wait()
 		if got, want := fmt.Sprint(shownAt), "[0s 0s 10s 40s 2m10s]"; got != want {
 			t.Errorf("it was shown at %s, want %s", got, want)
 		}
@@ -127,4 +129,65 @@ func TestOnlyANoCounts(t *testing.T) {
 			}
 		}
 	}
+}
+
+// A no is told while the choice is still on the screen, and the next question takes its
+// place. Until it is made, each no brings it again.
+func TestNoIsToldBeforeTheChoice(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var open, offers atomic.Int32
+		p := &person{answer: ctap.OperationDenied}
+		u := &User{Bar: func(ctx context.Context, _ string) bool {
+			open.Add(1)
+			offers.Add(1)
+			<-ctx.Done()
+			open.Add(-1)
+			return true // what is said as it closes counts for nothing
+		}}
+		u.User = askedBy(func() error {
+			if open.Load() > 0 {
+				t.Error("a question beside the choice")
+			}
+			return p.answer
+		})
+		ask := func() {
+			t.Helper()
+			began := time.Now()
+			_, err := u.Approve(t.Context(), authenticator.Ask{Caller: ctap.Caller{Programs: []string{"nag"}}})
+			if !errors.Is(err, p.answer) || time.Since(began) != 0 {
+				t.Errorf("%v after %s", err, time.Since(began))
+			}
+			synctest.Wait()
+		}
+		for range offerAt {
+			ask()
+			time.Sleep(firstPause)
+		}
+		if open.Load() != 1 {
+			t.Fatalf("%d choices are shown after %d noes", open.Load(), offerAt)
+		}
+		time.Sleep(offerLasts)
+		synctest.Wait()
+		if open.Load() != 0 || u.silent("nag") {
+			t.Error("the choice stays, or counts although it was not made")
+		}
+		time.Sleep(longestStop)
+		ask()
+		if p.answer = nil; open.Load() != 1 || offers.Load() != 2 {
+			t.Errorf("%d choices are shown, %d were", open.Load(), offers.Load())
+		}
+		time.Sleep(longestStop)
+		ask()
+		if open.Load() != 0 {
+			t.Error("the choice outlives a yes")
+		}
+	})
+}
+
+// askedBy is a person.
+type askedBy func() error
+
+func (a askedBy) Approve(context.Context, authenticator.Ask) (authenticator.Approval, error) {
+	return authenticator.Approval{}, a()
 }
