@@ -158,14 +158,14 @@ func (g *Gate) countTries(ctx context.Context, ask *Ask) error {
 }
 
 // verifiedBy has the question verify the user: check shows the hardware a PIN's hash, or the
-// zero Bytes for the PIN that it holds. What is demanded is changed by the PIN alone.
+// zero Bytes for the PIN that it holds. No finger changes what is demanded, or resets.
 func (g *Gate) verifiedBy(ask *Ask, check func(ctx context.Context, hash secret.Bytes) error) {
 	ask.Verify = func(ctx context.Context, pin secret.Bytes) error {
 		hash := hashPIN(pin.Reveal())
 		defer hash.Wipe()
 		return g.checkPIN(ask.RP.ID, func() error { return check(ctx, hash) })
 	}
-	if !g.Fingers || ask.Permissions&ctap.PermissionConfiguration != 0 {
+	if !g.Fingers || ask.Permissions&ctap.PermissionConfiguration != 0 || ask.Operation == OperationReset {
 		return
 	}
 	ask.ByFinger = func(ctx context.Context) error {

@@ -23,7 +23,7 @@ dropped, root can sign with your passkeys without knowing the PIN, and so can wh
 deceives the reader with a copy of your finger. With it off neither can.
 
 Fingers are enrolled with the system: fprintd-enroll, or your desktop's settings. Changing
-this setting takes the PIN; a finger is not enough.`
+this setting, and a reset, take the PIN; a finger is not enough.`
 
 // Fingerprint reads on, off or a time; seconds is what to set.
 func Fingerprint(argument string, state *finger.State) (seconds uint, done string, err error) {

@@ -341,6 +341,18 @@ func TestSettingTakesThePIN(t *testing.T) {
 	}
 }
 
+// TestNoFingerResets: where a finger stands for the PIN, destroying all takes the PIN still.
+func TestNoFingerResets(t *testing.T) {
+	t.Parallel()
+	f := newReading(t)
+	f.set(3600)
+	f.byPIN("first")
+	check(t, f.a.Reset(t.Context()))
+	if got := f.person.Asked(); len(got) != 1 || got[0].Operation != authenticator.OperationReset || got[0].ByFinger != nil || got[0].Verify == nil || len(f.fprintd.Waiting) != 0 {
+		t.Errorf("asked %+v, the reader %d times; want the PIN alone", got, len(f.fprintd.Waiting))
+	}
+}
+
 // TestAgentsWordIsNoFinger: an agent says yes, calls what it has for a finger, and sends
 // PINs that are none.
 func TestAgentsWordIsNoFinger(t *testing.T) {
