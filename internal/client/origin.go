@@ -99,8 +99,11 @@ func mayUse(host, rpID string) bool {
 	if !strings.HasSuffix(host, "."+rpID) {
 		return false
 	}
+	// A public suffix below another has plain domains in between, which belong to nobody
+	// that has a page under the lower one: amazonaws.com above s3.amazonaws.com.
+	own, _ := publicsuffix.PublicSuffix(host)
 	suffix, _ := publicsuffix.PublicSuffix(rpID)
-	return suffix != rpID
+	return suffix != rpID && !strings.HasSuffix("."+own, "."+rpID)
 }
 
 // rpIDs are all that a page of the origin may use, its own host first.

@@ -5,6 +5,8 @@ import (
 	"strings"
 	"testing"
 
+	"golang.org/x/net/publicsuffix"
+
 	"github.com/localpasskey/localpasskey/internal/client"
 )
 
@@ -71,6 +73,17 @@ func TestRPID(t *testing.T) {
 		{"https://alice.github.io", "github.io", ""},
 		{"https://alice.github.io", "alice.github.io", "alice.github.io"},
 		{"https://github.io", "github.io", "github.io"}, // its own host, as browsers have it
+		{"https://evil.s3.amazonaws.com", "amazonaws.com", ""},
+		{"https://evil.us-east-1.compute.amazonaws.com", "compute.amazonaws.com", ""},
+		{"https://evil.blob.core.windows.net", "core.windows.net", ""},
+		{"https://evil.blob.core.windows.net", "windows.net", ""},
+		{"https://evil.a.run.app", "run.app", ""},
+		{"https://a.evil.foo.kawasaki.jp", "kawasaki.jp", ""},
+		{"https://a.evil.foo.kawasaki.jp", "foo.kawasaki.jp", ""},
+		{"https://a.evil.foo.kawasaki.jp", "evil.foo.kawasaki.jp", "evil.foo.kawasaki.jp"},
+		{"https://a.city.kawasaki.jp", "city.kawasaki.jp", "city.kawasaki.jp"}, // an exception of the list's
+		{"https://x.evil.sch.uk", "sch.uk", ""},
+		{"https://www.amazonaws.com", "amazonaws.com", "amazonaws.com"},
 		{"https://www.xn--bcher-kva.example", "bücher.example", "xn--bcher-kva.example"},
 		{"https://www.xn--bcher-kva.example", "BÜCHER.example", "xn--bcher-kva.example"},
 		{"https://127.0.0.1", "127.0.0.1", ""},
@@ -104,12 +117,14 @@ func TestRPIDs(t *testing.T) {
 }
 
 // FuzzRPID: an RP ID that is allowed is the page's host or a domain above it, in its
-// canonical form, and among those that are counted.
+// canonical form, with the page's registrable domain in it, and among those that are
+// counted.
 func FuzzRPID(f *testing.F) {
 	f.Add("https://a.example.com", "example.com")
 	f.Add("https://bücher.example", "BÜCHER.example")
 	f.Add("http://localhost", "localhost")
 	f.Add("https://1.2.3.4", "4")
+	f.Add("https://evil.s3.amazonaws.com", "amazonaws.com")
 	f.Fuzz(func(t *testing.T, origin, said string) {
 		got, err := client.RPID(client.Page{Origin: origin}, &said)
 		if err != nil {
@@ -118,6 +133,9 @@ func FuzzRPID(f *testing.F) {
 		host, ok := client.EffectiveDomain(origin)
 		if !ok || host != got && !strings.HasSuffix(host, "."+got) {
 			t.Errorf("%q may use %q", origin, got)
+		}
+		if registrable, err := publicsuffix.EffectiveTLDPlusOne(host); host != got && (err != nil || !strings.HasSuffix("."+got, "."+registrable)) {
+			t.Errorf("%q may use %q, above %q", origin, got, registrable)
 		}
 		if !slices.Contains(client.RPIDs(origin), got) {
 			t.Errorf("%q may use %q, which is not counted", origin, got)
