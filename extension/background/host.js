@@ -11,8 +11,8 @@ const program = "localpasskey.browser";
 /** Of the messages. */
 const protocol = 1;
 
-/** Ours: how long the program has for its first word, and a port for its next question. */
-const firstWordMilliseconds = 10_000, idleMilliseconds = 20_000;
+/** Ours: how long the program has for its first word, and a port for its next question; how many wait for one. */
+const firstWordMilliseconds = 10_000, idleMilliseconds = 20_000, maxIdle = 2;
 
 /** @type {Set<chrome.runtime.Port>} */
 const idle = new Set();
@@ -30,6 +30,10 @@ function take() {
 
 /** @param {chrome.runtime.Port} port */
 function rest(port) {
+  if (idle.size >= maxIdle) {
+    port.disconnect();
+    return;
+  }
   idle.add(port);
   setTimeout(() => { if (idle.delete(port)) port.disconnect(); }, idleMilliseconds);
 }

@@ -117,8 +117,12 @@
   const signal = (name, own) => ({
     async [name](/** @type {any} */ options) {
       if (own) await apply(own, this, arguments);
-      const outcome = await ask(name, words.signal(name, options));
-      if (!own && outcome.error) throw exception(outcome.error);
+      try {
+        const outcome = await ask(name, words.signal(name, options));
+        if (outcome.error) throw exception(outcome.error);
+      } catch (error) {
+        if (!own) throw error;
+      }
     },
   })[name];
 

@@ -18,10 +18,12 @@
     if (message === "lockedOut") reply(true);
   });
 
+  const isVisible = () => document.visibilityState === "visible";
+
   /** @param {string} op @returns {Promise<Context>} */
   const contextOf = async (op) => ({
     allowed: await isAllowed(op), crossOrigin: isCrossOrigin(),
-    activated: navigator.userActivation?.isActive ?? false, visible: document.visibilityState === "visible",
+    activated: navigator.userActivation?.isActive ?? false, visible: isVisible(),
   });
 
   /**
@@ -31,7 +33,14 @@
   const askBackground = (request, left) => new Promise((resolve) => {
     const port = api().runtime.connect({ name: "page" });
     left.addEventListener("abort", () => { port.disconnect(); resolve({ browser: true }); });
-    port.onMessage.addListener((/** @type {Outcome} */ outcome) => { port.disconnect(); resolve(outcome); });
+    port.onMessage.addListener((/** @type {Outcome & { look?: true }} */ message) => {
+      if (message.look) {
+        port.postMessage({ visible: isVisible() });
+        return;
+      }
+      port.disconnect();
+      resolve(message);
+    });
     port.onDisconnect.addListener(() => { void api().runtime.lastError; resolve({ browser: true }); });
     port.postMessage(request);
   });

@@ -40,21 +40,23 @@ func (h *Host) Serve(ctx context.Context, in io.Reader, out io.Writer) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	messages := make(chan []byte, 1)
-	go func() {
-		defer close(messages)
-		cancel(read(in, messages))
-	}()
-	for message := range messages {
-		if err := h.serve(ctx, message, out); err != nil {
-			return ended(err)
+	go func() { cancel(read(in, messages)) }()
+	for {
+		select {
+		case message := <-messages:
+			if err := h.serve(ctx, message, out); err != nil {
+				return ended(err)
+			}
+		case <-ctx.Done():
+			return ended(context.Cause(ctx))
 		}
 	}
-	return ended(context.Cause(ctx))
 }
 
-// ended tells the browser's end of the stream, which is no fault, from others.
+// ended tells the browser's end of the stream, and being told to end, which are no faults,
+// from others.
 func ended(err error) error {
-	if errors.Is(err, io.EOF) {
+	if errors.Is(err, io.EOF) || errors.Is(err, context.Canceled) {
 		return nil
 	}
 	return err

@@ -186,6 +186,19 @@ func TestWithdrawn(t *testing.T) {
 	}
 }
 
+// TestToldToEnd: a host that nobody asks anything ends when it is told to.
+func TestToldToEnd(t *testing.T) {
+	t.Parallel()
+	h, _ := hostOf(t)
+	in, write := io.Pipe()
+	defer write.Close()
+	ctx, end := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- h.Serve(ctx, in, io.Discard) }()
+	end()
+	ok(t, <-ended)
+}
+
 // TestJunk: what is no message of ours ends the stream with an error, and nothing else.
 func TestJunk(t *testing.T) {
 	t.Parallel()

@@ -45,6 +45,8 @@ func trials() []struct {
 		{"frames", (*trial).frames},
 		{"two origins at once", (*trial).twoOrigins},
 		{"one request per frame", (*trial).secondRequest},
+		{"waiting", (*trial).waiting},
+		{"many signals", (*trial).signalsInLine},
 		{"abort", (*trial).abort},
 		{"hostile page", (*trial).hostilePage},
 		{"forged messages", (*trial).forgedMessages},
