@@ -44,9 +44,15 @@ type desk struct {
 
 func sit(t *testing.T, answers ...string) *desk {
 	t.Helper()
+	return sitBehind(t, "%s='%s' exec '%s'", answers...)
+}
+
+// sitBehind is sit with a script that starts the program, given its directory and itself.
+func sitBehind(t *testing.T, starts string, answers ...string) *desk {
+	t.Helper()
 	d := &desk{T: t, dir: t.TempDir()}
 	program := filepath.Join(d.dir, "pinentry")
-	script := fmt.Sprintf("#!/bin/sh\n%s='%s' exec '%s'\n", asProgram, d.dir, os.Args[0])
+	script := "#!/bin/sh\n" + fmt.Sprintf(starts, asProgram, d.dir, os.Args[0]) + "\n"
 	check(t, os.WriteFile(program, []byte(script), 0o700))
 	check(t, pinentrytest.Answer(d.dir, answers...))
 	d.Pinentry = pinentry.New(program, nil)
@@ -255,8 +261,12 @@ func TestReset(t *testing.T) {
 // A dialog closes within 200 ms when it is withdrawn, even if the program would not.
 func TestWithdrawn(t *testing.T) {
 	t.Parallel()
-	for _, answer := range []string{"hold", "stubborn"} {
-		d := sit(t, answer)
+	for answer, d := range map[string]*desk{
+		"hold": sit(t, "hold"), "stubborn": sit(t, "stubborn"),
+		"behind a script":          sitBehind(t, "%s='%s' '%s'; true", "hold"),
+		"stubborn behind one":      sitBehind(t, "%s='%s' '%s'; true", "stubborn"),
+		"out of reach, behind one": sitBehind(t, "%s='%s' setsid timeout 5 '%s'; true", "hold"),
+	} {
 		ctx, cancel := context.WithCancel(t.Context())
 		result := make(chan error, 1)
 		go func() { _, err := d.Approve(ctx, signIn()); result <- err }()
@@ -265,8 +275,13 @@ func TestWithdrawn(t *testing.T) {
 		}
 		cancel()
 		began := time.Now()
-		if err := <-result; !errors.Is(err, context.Canceled) {
-			t.Errorf("%s: %v", answer, err)
+		select {
+		case err := <-result:
+			if !errors.Is(err, context.Canceled) {
+				t.Errorf("%s: %v", answer, err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: still asking", answer)
 		}
 		t.Logf("%s: closed after %s", answer, time.Since(began).Round(time.Millisecond))
 		check(t, pinentrytest.Answer(d.dir, "yes"))

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os/exec"
 	"syscall"
 	"time"
@@ -31,19 +32,28 @@ type dialog struct {
 type running struct {
 	conn
 
-	cmd *exec.Cmd
-	end context.CancelFunc
+	cmd  *exec.Cmd
+	end  context.CancelFunc
+	stay func() bool // see hangUpAfter
 }
 
 // open starts a program. It ends with ctx; close it in any case.
 func (d *dialog) open(ctx context.Context) (*running, error) {
 	ctx, end := context.WithCancel(ctx)
 	cmd := exec.CommandContext(ctx, d.program) //nolint:gosec // the person's own choice
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = mercy
 	cmd.SysProcAttr = endWithUs()
-	r := &running{cmd: cmd, end: end}
-	err := r.start(d)
+	// A script that starts the real program is ended together with it. What uses the
+	// terminal has to stay in the group that the terminal is for.
+	cmd.SysProcAttr.Setpgid = d.ttyName == ""
+	cmd.Cancel = func() error {
+		if cmd.SysProcAttr.Setpgid {
+			return syscall.Kill(-cmd.Process.Pid, syscall.SIGTERM)
+		}
+		return cmd.Process.Signal(syscall.SIGTERM)
+	}
+	r := &running{cmd: cmd, end: end, stay: func() bool { return true }}
+	err := r.start(ctx, d)
 	if err != nil {
 		r.close()
 		return nil, fmt.Errorf("%w: %w", ErrNotShown, err)
@@ -51,21 +61,37 @@ func (d *dialog) open(ctx context.Context) (*running, error) {
 	return r, nil
 }
 
-func (r *running) start(d *dialog) (err error) {
+func (r *running) start(ctx context.Context, d *dialog) (err error) {
 	if r.in, err = r.cmd.StdinPipe(); err != nil {
 		return err
 	}
-	if r.out, err = r.cmd.StdoutPipe(); err != nil {
+	out, err := r.cmd.StdoutPipe()
+	if err != nil {
 		return err
 	}
+	r.out = out
 	if err := r.cmd.Start(); err != nil {
 		return err
 	}
+	r.stay = r.hangUpAfter(ctx, out)
 	return r.prepare(d)
+}
+
+// hangUpAfter has nobody wait for an answer when ctx has ended, also where a child of the
+// program's lives on and keeps the pipe open. stay has it not do so any more.
+func (r *running) hangUpAfter(ctx context.Context, out io.Closer) (stay func() bool) {
+	return context.AfterFunc(ctx, func() {
+		time.Sleep(mercy) // for whoever ends as he should
+		if r.cmd.SysProcAttr.Setpgid {
+			_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
+		}
+		_ = out.Close()
+	})
 }
 
 // close ends the program, whether it has shown what it should or not.
 func (r *running) close() {
+	r.stay()
 	r.end()
 	if r.cmd.Process != nil {
 		_ = r.cmd.Wait() // how it ends says nothing

@@ -5,4 +5,4 @@ package pinentry
 import "syscall"
 
 // endWithUs has no equivalent here: the program ends when its stdin does.
-func endWithUs() *syscall.SysProcAttr { return nil }
+func endWithUs() *syscall.SysProcAttr { return &syscall.SysProcAttr{} }
