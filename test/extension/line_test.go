@@ -15,7 +15,7 @@ func (t *trial) waiting() {
 	front := t.at("a")
 	t.script(t.T, "hold")
 	t.wants(front, `(() => { globalThis.stop = new AbortController(); globalThis.first = lab.create({}, {signal: stop.signal}); return 1; })()`, "1")
-	t.hearsLines(1)
+	t.hearsLine()
 	behind := t.at("b")
 	t.script(t.T, "hold")
 	t.wants(behind, `(async () => {
@@ -28,12 +28,12 @@ func (t *trial) waiting() {
 	check(t.T, front.(browser.Keyed).Front(t.Context()))
 	t.wants(behind, `document.visibilityState`, "hidden")
 	t.wants(front, `(() => { stop.abort(); return first; })()`, "AbortError")
-	if heard := t.hearsLines(1); heard[0] != `"withdrawn"` {
+	if heard := t.hearsLine(); heard != `"withdrawn"` {
 		t.Errorf("the host has heard %q", heard)
 	}
 	t.script(t.T, "answer %s", registered)
 	t.wants(front, "lab.create()", ours) // which is behind the hidden one
-	if heard := t.hearsLines(1); !strings.Contains(heard[0], t.origin("a")) {
+	if heard := t.hearsLine(); !strings.Contains(heard, t.origin("a")) {
 		t.Errorf("the host has heard %q", heard)
 	}
 	check(t.T, behind.Close(t.Context()))
@@ -48,7 +48,7 @@ func (t *trial) signalsInLine() {
 		for (let i = 0; i < 8; i++) PublicKeyCredential.signalUnknownCredential({rpId: location.hostname, credentialId: "AQ"});
 		return 1;
 	})()`, "1")
-	t.hearsLines(1)
+	t.hearsLine()
 	time.Sleep(500 * time.Millisecond) // in which the others would come
 	t.hearsNothing()
 	t.script(t.T, "answer %s", registered)
@@ -56,17 +56,15 @@ func (t *trial) signalsInLine() {
 	check(t.T, p.Close(t.Context()))
 }
 
-// hearsLines waits until the host has heard as much, and gives it.
-func (t *trial) hearsLines(n int) (heard []string) {
+// hearsLine waits until the host has heard a line, and gives it: there is one.
+func (t *trial) hearsLine() string {
 	t.Helper()
-	for end := time.Now().Add(patience); len(heard) < n; time.Sleep(20 * time.Millisecond) {
-		heard = append(heard, t.heard(t.T)...)
-		if time.Now().After(end) {
-			t.Fatalf("the host has heard %q, want %d lines", heard, n)
-		}
+	var heard []string
+	for end := time.Now().Add(patience); len(heard) == 0 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
+		heard = t.heard(t.T)
 	}
-	if len(heard) > n {
-		t.Errorf("the host has heard %q, want %d lines", heard, n)
+	if len(heard) != 1 {
+		t.Fatalf("the host has heard %q, want one line", heard)
 	}
-	return heard
+	return heard[0]
 }

@@ -80,13 +80,13 @@ func (r *running) start(ctx context.Context, d *dialog) (err error) {
 // hangUpAfter has nobody wait for an answer when ctx has ended, also where a child of the
 // program's lives on and keeps the pipe open. stay has it not do so any more.
 func (r *running) hangUpAfter(ctx context.Context, out io.Closer) (stay func() bool) {
-	return context.AfterFunc(ctx, func() {
-		time.Sleep(mercy) // for whoever ends as he should
+	hangUp := func() {
 		if r.cmd.SysProcAttr.Setpgid {
 			_ = syscall.Kill(-r.cmd.Process.Pid, syscall.SIGKILL)
 		}
 		_ = out.Close()
-	})
+	}
+	return context.AfterFunc(ctx, func() { time.AfterFunc(mercy, hangUp) })
 }
 
 // close ends the program, whether it has shown what it should or not.

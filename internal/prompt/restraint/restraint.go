@@ -88,7 +88,7 @@ func (u *User) Approve(ctx context.Context, ask authenticator.Ask) (authenticato
 		u.said(name, true)
 	case ctx.Err() == nil && errors.Is(err, ctap.OperationDenied) && !errors.Is(err, pinentry.ErrNotShown):
 		if u.said(name, false) && name != "" && u.Bar != nil {
-			u.offerToBar(name)
+			u.offerToBar(ctx, name)
 		}
 	}
 	return approval, err
@@ -96,9 +96,9 @@ func (u *User) Approve(ctx context.Context, ask authenticator.Ask) (authenticato
 
 // offerToBar asks whether a program is to be heard no more, beside the request: the no is
 // told at once, for until then something else may still answer yes, such as a finger.
-func (u *User) offerToBar(name string) {
+func (u *User) offerToBar(ctx context.Context, name string) {
 	u.closeOffer()
-	ctx, end := context.WithTimeout(context.Background(), offerLasts)
+	ctx, end := context.WithTimeout(context.WithoutCancel(ctx), offerLasts)
 	closed := make(chan struct{})
 	u.offer.Lock()
 	defer u.offer.Unlock()
