@@ -369,18 +369,8 @@ func TestAgentsWordIsNoFinger(t *testing.T) {
 		said = ask.ByFinger(ctx)
 		return authenticator.Approval{}, nil
 	})
-	sign := func(answer func(ctx context.Context, question []byte) []byte) error {
-		t.Helper()
-		ctx, cancel := context.WithCancel(context.Background())
-		defer cancel()
-		up := make(chan struct{})
-		go as(t, alice, func() { _ = socket.Attend(ctx, f.path, func() { close(up) }, answer) })
-		<-up
-		time.Sleep(200 * time.Millisecond) // until it is the one that is asked
-		return <-f.begin()
-	}
 	desk := agent.NewDesk(lying)
-	if err := sign(desk.Answer); !errors.Is(err, ctap.OperationDenied) {
+	if err := f.signBy(desk.Answer); !errors.Is(err, ctap.OperationDenied) {
 		t.Errorf("an agent's yes: %v", err)
 	}
 	desk.Close()
@@ -391,12 +381,53 @@ func TestAgentsWordIsNoFinger(t *testing.T) {
 		t.Error("what is held is gone")
 	}
 	empty := []byte{0xa2, 0x01, 0x00, 0x03, 0x40} // {1: 0, 3: ""}
-	err := sign(func(context.Context, []byte) []byte { return slices.Clone(empty) })
+	err := f.signBy(func(context.Context, []byte) []byte { return slices.Clone(empty) })
 	if !errors.Is(err, ctap.OperationDenied) {
 		t.Errorf("empty PINs: %v", err)
 	}
 	if left := f.status(f.a).PINRetries; left != 5 || f.state().Held {
 		t.Errorf("after three empty PINs %d tries are left, held %v", left, f.state().Held)
+	}
+}
+
+// signBy signs in with that as alice's agent. The first question that it gets shows that it
+// is the one that is asked, and is answered with a no.
+func (f *reading) signBy(answer func(ctx context.Context, question []byte) []byte) error {
+	f.Helper()
+	ctx, cancel := context.WithCancel(context.Background())
+	asked, ended := make(chan struct{}), make(chan struct{})
+	go as(f, alice, func() {
+		defer close(ended)
+		_ = socket.Attend(ctx, f.path, func() {}, func(ctx context.Context, question []byte) []byte {
+			select {
+			case <-asked:
+				return answer(ctx, question)
+			default:
+				close(asked)
+				return []byte{0xa1, 0x01, 0x18, byte(ctap.OperationDenied)} // {1: OPERATION_DENIED}
+			}
+		})
+	})
+	defer func() { cancel(); <-ended }()
+	f.askUntil(asked)
+	return <-f.begin()
+}
+
+// askUntil asks for what no finger gives until asked is closed. Alice's own agent says no.
+func (f *reading) askUntil(asked <-chan struct{}) {
+	f.Helper()
+	f.person.SetTouch(ctaptest.Deny)
+	platform := ctap.Platform{Authenticator: f.a, Protocol: pinuv.Two}
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+		_, err := platform.TokenWithUV(f.Context(), ctap.PermissionConfiguration, "")
+		select {
+		case <-asked:
+			return
+		default:
+		}
+		if err == nil || time.Now().After(deadline) {
+			f.Fatalf("the agent is not asked: %v", err)
+		}
 	}
 }
 

@@ -96,23 +96,13 @@ func TestNeighbours(t *testing.T) {
 	}
 }
 
-// beside opens a page on which both extensions are at work.
+// beside opens a page on which ours is at work, and the one that locks, if there is one.
 func (s *station) beside(t *testing.T, url string, locked bool) browser.Page {
 	t.Helper()
 	if !locked {
 		return s.open(t, url)
 	}
-	for {
-		p, err := s.browser.Open(t.Context(), url)
-		check(t, err)
-		var theirs bool
-		check(t, p.Evaluate(t.Context(), `Object.getOwnPropertyDescriptor(navigator.credentials, "create")?.configurable === false`, &theirs))
-		if theirs {
-			return p
-		}
-		check(t, p.Close(t.Context()))
-		time.Sleep(100 * time.Millisecond)
-	}
+	return s.openWhere(t, url, atWork+` && Object.getOwnPropertyDescriptor(navigator.credentials, "create")?.configurable === false`)
 }
 
 // saysLockedOut: the popup says so on that page, once the page has found it out.

@@ -4,6 +4,7 @@ package extension_test
 
 import (
 	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -39,6 +40,7 @@ type station struct {
 	home    string // of the browser
 	host    string
 	plugged bool
+	given   int // bytes of what the host was told; see heard
 }
 
 // start gives a station without a host that it may start; see allow. It has our extension.
@@ -127,18 +129,28 @@ func (s *station) allow(t *testing.T, other string) {
 	check(t, os.WriteFile(file, content, 0o600))
 }
 
-// open opens a page on which the extension is at work: a browser that has just started may
-// be without it on the first ones.
+// atWork holds where our extension is at work. Neighbours put their own in the place of
+// create, and leave get to us.
+const atWork = `!Function.prototype.toString.call(navigator.credentials.get).includes("[native code]")`
+
+// open opens a page on which the extension is at work.
 func (s *station) open(t *testing.T, url string) browser.Page {
+	t.Helper()
+	return s.openWhere(t, url, atWork)
+}
+
+// openWhere opens a page on which that holds: a browser that has just started may be
+// without its extensions on the first ones.
+func (s *station) openWhere(t *testing.T, url, holds string) browser.Page {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), startLimit)
 	defer cancel()
 	for {
 		opened, err := s.browser.Open(ctx, url)
 		check(t, err)
-		var native bool
-		check(t, opened.Evaluate(ctx, `Function.prototype.toString.call(navigator.credentials.create).includes("[native code]")`, &native))
-		if !native {
+		var held bool
+		check(t, opened.Evaluate(ctx, holds, &held))
+		if held {
 			return opened
 		}
 		check(t, opened.Close(ctx))
@@ -177,15 +189,26 @@ func (s *station) plug(t *testing.T, p browser.Page) {
 // wants holds an expression to its value, as a text.
 func wants(t *testing.T, p browser.Page, expression, want string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	wantsWithin(t, patience, p, expression, want)
+}
+
+func wantsWithin(t *testing.T, limit time.Duration, p browser.Page, expression, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), limit)
 	defer cancel()
-	var got string
-	if err := p.Evaluate(ctx, "(async () => String(await ("+expression+")))()", &got); err != nil {
+	got, err := value(ctx, p, expression)
+	if err != nil {
 		t.Fatalf("%s: %v", expression, err)
 	}
 	if got != want {
 		t.Errorf("%s: %q, want %q", expression, got, want)
 	}
+}
+
+// value gives what an expression comes to, as a text.
+func value(ctx context.Context, p browser.Page, expression string) (got string, err error) {
+	err = p.Evaluate(ctx, "(async () => String(await ("+expression+")))()", &got)
+	return got, err
 }
 
 // script tells the scripted host what to do from now on.
@@ -194,17 +217,22 @@ func (s *station) script(t *testing.T, format string, args ...any) {
 	check(t, os.WriteFile(filepath.Join(s.host, "script"), fmt.Appendf(nil, format, args...), 0o600))
 }
 
-// heard gives what the scripted host was told since the last time.
+// heard gives what the scripted host was told since the last time. The file stays, and
+// only whole lines count: the host may be writing the next one.
 func (s *station) heard(t *testing.T) []string {
 	t.Helper()
-	file := filepath.Join(s.host, "heard")
-	content, err := os.ReadFile(file)
+	content, err := os.ReadFile(filepath.Join(s.host, "heard"))
 	if os.IsNotExist(err) {
 		return nil
 	}
 	check(t, err)
-	check(t, os.Remove(file))
-	return strings.Split(strings.TrimSuffix(string(content), "\n"), "\n")
+	fresh := content[s.given:]
+	whole := string(fresh[:bytes.LastIndexByte(fresh, '\n')+1])
+	if whole == "" {
+		return nil
+	}
+	s.given += len(whole)
+	return strings.Split(strings.TrimSuffix(whole, "\n"), "\n")
 }
 
 func check(t *testing.T, err error) {

@@ -3,9 +3,12 @@
 package extension_test
 
 import (
+	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -251,7 +254,7 @@ func (t *trial) secondRequest() {
 	p := t.at("")
 	t.script(t.T, "hold")
 	t.wants(p, `(() => { globalThis.stop = new AbortController(); globalThis.first = lab.create({}, {signal: stop.signal}); return lab.create(); })()`, "NotAllowedError")
-	t.wants(p, `(() => { stop.abort(); return first; })()`, "AbortError")
+	t.withdrawn(func() { t.wants(p, `(() => { stop.abort(); return first; })()`, "AbortError") })
 	t.script(t.T, "answer %s", registered)
 	t.wants(p, "lab.create()", ours)
 }
@@ -260,27 +263,40 @@ func (t *trial) secondRequest() {
 func (t *trial) abort() {
 	p := t.at("")
 	t.script(t.T, "hold")
-	t.wants(p, `(async () => { const stop = new AbortController(); setTimeout(() => stop.abort(new RangeError("mine")), 1000); return lab.create({}, {signal: stop.signal}); })()`, "RangeError")
-	t.wants(p, `lab.create({}, {signal: AbortSignal.abort(new RangeError("mine"))})`, "RangeError")
-	t.withdrawn()
+	t.wants(p, `(() => { globalThis.stop = new AbortController(); globalThis.first = lab.create({}, {signal: stop.signal}); })()`, "undefined")
+	t.withdrawn(func() {
+		t.wants(p, `(() => { stop.abort(new RangeError("mine")); return first; })()`, "RangeError")
+		t.wants(p, `lab.create({}, {signal: AbortSignal.abort(new RangeError("mine"))})`, "RangeError")
+	})
 	// A tab that closes withdraws too.
-	t.wants(p, `(() => { lab.create(); return new Promise((done) => setTimeout(done, 1000)); })()`, "undefined")
-	check(t.T, p.Close(t.Context()))
-	t.withdrawn()
+	t.wants(p, `(() => { lab.create(); })()`, "undefined")
+	t.withdrawn(func() { check(t.T, p.Close(t.Context())) })
 	t.wants(t.at(""), "lab.create()", ours)
 }
 
-// withdrawn waits until the scripted host has seen its question withdrawn.
-func (t *trial) withdrawn() {
+// withdrawn has a question withdrawn once the scripted host was asked it, and waits until
+// the host has seen that.
+func (t *trial) withdrawn(withdraw func()) {
 	t.Helper()
-	var heard []string
+	if heard := t.hearsNext(); len(heard) != 1 {
+		t.Errorf("before the withdrawal the host has heard %q", heard)
+	}
+	withdraw()
+	if heard := t.hearsNext(); !slices.Equal(heard, []string{`"withdrawn"`}) {
+		t.Errorf("after the withdrawal the host has heard %q", heard)
+	}
+}
+
+// hearsNext waits until the host has heard something since the last time, and gives it.
+func (t *trial) hearsNext() []string {
+	t.Helper()
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		heard = append(heard, t.heard(t.T)...)
-		if len(heard) == 2 && heard[1] == `"withdrawn"` {
-			return
+		if heard := t.heard(t.T); heard != nil {
+			return heard
 		}
 	}
-	t.Errorf("the host has heard %q", heard)
+	t.Fatal("the host has heard nothing")
+	return nil
 }
 
 // hostilePage: a page that has broken what scripts stand on gets its answer, or breaks its
@@ -305,7 +321,7 @@ func (t *trial) hostilePage() {
 	}
 	p := t.at("")
 	// Thousands of calls, giant fields: the page's own trouble, and it ends.
-	t.wants(p, `Promise.all(Array.from({length: 3000}, () => lab.within(() => lab.create()))).then((all) => all.length)`, "3000")
+	wantsWithin(t.T, startLimit, p, `Promise.all(Array.from({length: 3000}, () => lab.within(() => lab.create()))).then((all) => all.length)`, "3000")
 	t.heard(t.T)
 	t.wants(p, `lab.within(() => lab.create({rp: {name: "x".repeat(1 << 20)}})).then((got) => got !== "ours")`, "true")
 	for _, heard := range t.heard(t.T) {
@@ -433,14 +449,47 @@ func (t *trial) idle() {
 func (t *trial) reloaded() {
 	p := t.at("")
 	before := t.extensionPage(t.T, "ui/options.html")
-	_ = before.Evaluate(t.Context(), `setTimeout(() => (globalThis.browser ?? chrome).runtime.reload(), 100)`, nil)
-	time.Sleep(3 * time.Second)
+	t.wants(before, `(() => { globalThis.before = true; setTimeout(() => (globalThis.browser ?? chrome).runtime.reload(), 100); })()`, "undefined")
+	t.goes(before)
 	if t.name == "Chromium" {
-		t.wants(p, "lab.create()", theirs)
+		t.becomes(p, "lab.create()", theirs)
 		return
 	}
-	t.wants(p, "lab.create()", ours)
+	t.becomes(p, "lab.create()", ours)
 	t.wants(t.at(""), "lab.create()", ours)
+}
+
+// goes waits until a page of the extension's that has a mark is gone, or without it: then
+// the extension of before is gone too.
+func (t *trial) goes(before browser.Page) {
+	t.Helper()
+	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
+		ctx, cancel := context.WithTimeout(t.Context(), 5*time.Second) // a page that goes may take the answer along
+		mark, err := value(ctx, before, "globalThis.before")
+		cancel()
+		if !errors.Is(err, context.DeadlineExceeded) && mark != "true" {
+			return
+		}
+	}
+	t.Fatal("the extension does not begin anew")
+}
+
+// becomes waits until an expression on a page has its value.
+func (t *trial) becomes(p browser.Page, expression, want string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), patience)
+	defer cancel()
+	for {
+		got, err := value(ctx, p, expression)
+		if got == want && err == nil {
+			return
+		}
+		select {
+		case <-time.After(50 * time.Millisecond):
+		case <-ctx.Done():
+			t.Fatalf("%s: %q, %v; want %q", expression, got, err, want)
+		}
+	}
 }
 
 func hexOf(text string) string { return fmt.Sprintf("%x", text) }

@@ -25,8 +25,10 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"os/signal"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"time"
 )
 
@@ -39,6 +41,9 @@ const echo = `{"protocol":1,"result":{"id":"%x","rawId":"AA","type":"public-key"
 const ready = `{"protocol":1,"result":{"version":"scripted","setUp":true,"pinSet":true,"pinRetries":8,"ready":true,"passkeys":2}}`
 
 func main() {
+	// A browser that withdraws has closed the pipe by the time of the answer, perhaps: what
+	// it did is noted all the same.
+	signal.Ignore(syscall.SIGPIPE)
 	if err := run(filepath.Dir(os.Args[0]), os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "scriptedhost:", err)
 		os.Exit(1)
