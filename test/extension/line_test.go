@@ -39,30 +39,30 @@ func (t *trial) waiting() {
 	check(t.T, behind.Close(t.Context()))
 }
 
-// signalsInLine: a page that signals much at once has the host asked for one at a time, and
-// keeps nobody from a ceremony.
+// signalsInLine: a page that signals much at once has the host asked for one at a time,
+// beside a ceremony.
 func (t *trial) signalsInLine() {
+	const many, each = 4, 500 * time.Millisecond
 	p := t.at("")
-	t.script(t.T, "silent")
+	t.script(t.T, "echo")
+	began := time.Now()
 	t.wants(p, `(() => {
-		for (let i = 0; i < 8; i++) PublicKeyCredential.signalUnknownCredential({rpId: location.hostname, credentialId: "AQ"});
-		return 1;
-	})()`, "1")
-	t.hearsLine()
-	time.Sleep(500 * time.Millisecond) // in which the others would come
-	t.hearsNothing()
-	t.script(t.T, "answer %s", registered)
-	t.wants(t.at(""), "lab.create()", ours)
+		const signals = Array.from({length: 4}, () => PublicKeyCredential.signalUnknownCredential({rpId: location.hostname, credentialId: "AQ"}));
+		return Promise.all([lab.id(), ...signals]).then(([id]) => id);
+	})()`, hexOf(t.origin("")))
+	if took := time.Since(began); took < many*each {
+		t.Errorf("%d signals took %s", many, took)
+	}
+	if heard := t.heard(t.T); len(heard) != many+1 || strings.Count(strings.Join(heard, ""), `"get"`) != 1 {
+		t.Errorf("the host has heard %q", heard)
+	}
 	check(t.T, p.Close(t.Context()))
 }
 
-// hearsLine waits until the host has heard a line, and gives it: there is one.
+// hearsLine is hearsNext where it is one line.
 func (t *trial) hearsLine() string {
 	t.Helper()
-	var heard []string
-	for end := time.Now().Add(patience); len(heard) == 0 && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		heard = t.heard(t.T)
-	}
+	heard := t.hearsNext()
 	if len(heard) != 1 {
 		t.Fatalf("the host has heard %q, want one line", heard)
 	}
