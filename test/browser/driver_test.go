@@ -114,17 +114,33 @@ func decoded(t *testing.T, shot []byte) image.Image {
 	return picture
 }
 
-// gone sees that no process is left of a browser whose directory was dir.
+// gone waits until no process is left of a browser whose directory was dir: those that were
+// killed end when the kernel comes to it.
 func gone(t *testing.T, dir string) {
+	t.Helper()
+	for deadline := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		left := processes(t, dir)
+		if len(left) == 0 {
+			return
+		}
+		if time.Now().After(deadline) {
+			t.Fatalf("there is still %q", left)
+		}
+	}
+}
+
+// processes gives the command lines that have that in them.
+func processes(t *testing.T, dir string) (lines []string) {
 	t.Helper()
 	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
 	check(t, err)
 	for _, file := range all {
 		line, _ := os.ReadFile(file) // it may end meanwhile
 		if bytes.Contains(line, []byte(dir)) {
-			t.Errorf("there is still %s", bytes.ReplaceAll(line, []byte{0}, []byte{' '}))
+			lines = append(lines, string(bytes.ReplaceAll(line, []byte{0}, []byte{' '})))
 		}
 	}
+	return lines
 }
 
 func check(t *testing.T, err error) {

@@ -89,6 +89,8 @@ func browseOnScreen(ctx context.Context, t *testing.T, m *machine, display *brow
 	for _, step := range []struct{ button, done, picture string }{
 		{"register", "Registered.", "chromium-register.png"}, {"discover", "Signed in.", "chromium-signin.png"},
 	} {
+		// The dialog of the step before is not this one's.
+		check(t, display.Await(ctx, func(screen image.Image) bool { return !prompted(screen) }))
 		check(t, page.Evaluate(ctx, "document.getElementById('"+step.button+"').click()", nil))
 		check(t, display.Await(ctx, prompted))
 		time.Sleep(time.Second) // until it has drawn all of itself

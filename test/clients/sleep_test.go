@@ -4,6 +4,7 @@ package clients
 
 import (
 	"errors"
+	"strings"
 	"testing"
 	"time"
 
@@ -34,7 +35,7 @@ func TestSuspend(t *testing.T) {
 	a.works(t)
 	t.Run("while it asks", func(t *testing.T) {
 		question := a.ask(t.Context(), t, channel(t, a.node), ctaptest.Hold)
-		began := asleep(t)
+		began, logged := asleep(t), len(m.daemon.log(t))
 		vm.Sleep(t, 3)
 		if slept := asleep(t) - began; slept < time.Second {
 			t.Errorf("slept for %s", slept)
@@ -42,7 +43,7 @@ func TestSuspend(t *testing.T) {
 		if err := <-question; err == nil {
 			t.Error("what was asked before the sleep was answered after it")
 		}
-		eventually(t, "the device is back", func() bool { a.node = m.status(t).Node; return a.node != "" })
+		a.node = m.anew(t, logged)
 		contains(t, m.daemon.log(t), "the machine has been asleep")
 		a.works(t)
 	})
@@ -51,10 +52,9 @@ func TestSuspend(t *testing.T) {
 		token, err := ctap.Platform{Authenticator: c, Protocol: pinuv.Two}.TokenWithPIN(
 			t.Context(), secret.Of([]byte(machinePIN)), ctap.PermissionCredentialManagement, rpID)
 		check(t, err)
-		woken := len(m.daemon.log(t))
+		logged := len(m.daemon.log(t))
 		vm.Sleep(t, 3)
-		eventually(t, "the daemon wakes", func() bool { return len(m.daemon.log(t)) > woken })
-		eventually(t, "the device is back", func() bool { a.node = m.status(t).Node; return a.node != "" })
+		a.node = m.anew(t, logged)
 		_, err = ctap.ManageCredentials(t.Context(), c, token, ctap.GetCredsMetadata, nil)
 		if !errors.Is(err, ctap.PINAuthInvalid) {
 			t.Errorf("got %v, want PIN_AUTH_INVALID", err)
@@ -69,6 +69,17 @@ func TestSuspend(t *testing.T) {
 			t.Errorf("status %+v", s)
 		}
 	})
+}
+
+// anew waits until the daemon has ended all that was before, which it says after so many
+// bytes of its log, and gives the device's node. That it was asleep it says at once.
+func (m *machine) anew(t *testing.T, logged int) (node string) {
+	t.Helper()
+	eventually(t, "the device is back", func() bool {
+		return strings.Contains(m.daemon.log(t)[logged:], "programs find a security key")
+	})
+	eventually(t, "the status has the node", func() bool { node = m.status(t).Node; return node != "" })
+	return node
 }
 
 // asleep is how long the machine has been suspended since it was started.
