@@ -4,6 +4,7 @@ package clients
 
 import (
 	"encoding/json"
+	"errors"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -210,8 +211,9 @@ func (u *user) node(t *testing.T) (node string) {
 func (u *user) withdrawn(t *testing.T, node string) {
 	t.Helper()
 	eventually(t, u.name+"'s device is withdrawn", func() bool {
-		_, err := os.Stat(node)
-		return os.IsNotExist(err) && u.status(t).Node == ""
+		var about unix.Stat_t
+		err := unix.Stat(node, &about) // another's device may have the name at once
+		return (errors.Is(err, unix.ENOENT) || err == nil && int(about.Uid) != u.uid) && u.status(t).Node == ""
 	})
 }
 
