@@ -16,9 +16,8 @@ const patience = 15 * time.Second
 
 // answers are what the daemon says; nil for what it does not.
 type answers struct {
-	status *ctap.StatusResponse
-	report *chip.Report
-	// fingers is nil also where a daemon has no word for them.
+	status  *ctap.StatusResponse
+	report  *chip.Report
 	fingers *finger.State
 	err     error // why there is no status
 	old     error // why there is no report
@@ -45,9 +44,7 @@ func (m Machine) ask(ctx context.Context) *answers {
 	if d.report, d.old = ctap.Call[chip.Report](ctx, client, chip.Command, nil); d.old != nil {
 		d.report = nil
 	}
-	if fingers, err := ctap.Call[finger.State](ctx, client, finger.Command, nil); err == nil {
-		d.fingers = fingers
-	}
+	d.fingers = finger.Ask(ctx, client)
 	return d
 }
 

@@ -12,7 +12,7 @@ func (d *answers) fingerprint() Finding {
 	switch s := d.fingers; {
 	case d.status == nil:
 		return silent(check)
-	case s == nil || s.Unavailable:
+	case s.Unavailable:
 		return notNeeded(check, "every use needs the PIN; a finger can stand for it only with the system service")
 	case s.Seconds == 0:
 		return notNeeded(check, "off: every use needs the PIN; see `localpasskey config fingerprint --help`")
